@@ -1,0 +1,51 @@
+"""gentk: train, sample, measure and share any generative model. Importing this imports nothing else.
+
+    m = gentk.load("ddpm"); gentk.sample(m, 16, seed=0, label=3).save("threes.png")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .host.hookspecs import hookimpl as hookimpl
+    from .host.lookup import dataset as dataset
+    from .host.lookup import recipe as recipe
+    from .host.lookup import sampler as sampler
+    from .host.lookup import schedule as schedule
+    from .sampling import finish as finish
+    from .sampling import sample as sample
+    from .sampling import stream as stream
+    from .training import train as train
+    from .weights import load as load
+    from .weights import save as save
+
+_LAZY = {  # name: where it lives
+    "dataset": "gentk.host.lookup",
+    "finish": "gentk.sampling",
+    "hookimpl": "gentk.host.hookspecs",
+    "load": "gentk.weights",
+    "recipe": "gentk.host.lookup",
+    "sample": "gentk.sampling",
+    "sampler": "gentk.host.lookup",
+    "save": "gentk.weights",
+    "schedule": "gentk.host.lookup",
+    "stream": "gentk.sampling",
+    "train": "gentk.training",
+}
+__all__ = [*_LAZY, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("gentk")
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'gentk' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

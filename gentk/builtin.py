@@ -1,0 +1,40 @@
+"""What the core itself offers, through the same hooks as everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .host.hookspecs import hookimpl
+from .host.specs import ModalitySpec, SamplerSpec, ScheduleSpec
+
+
+@hookimpl
+def gentk_samplers() -> Iterator[SamplerSpec]:
+    """In the order in which a model without a default of its own is given one."""
+    gaussian = "gentk.gaussian.samplers"
+    yield SamplerSpec("ddim", f"{gaussian}:DDIM", summary="First order, from deterministic to ancestral", paper="arXiv:2010.02502")
+    yield SamplerSpec("ancestral", f"{gaussian}:Ancestral", summary="DDPM's reverse chain", paper="arXiv:2006.11239")
+    yield SamplerSpec("euler", f"{gaussian}:Euler", summary="First order, the probability-flow ODE", paper="arXiv:2011.13456")
+    yield SamplerSpec("heun", f"{gaussian}:Heun", summary="Second order, two evaluations a step", paper="arXiv:2206.00364")
+    yield SamplerSpec("dpmpp-2m", f"{gaussian}:DPMpp2M", summary="Second order, one evaluation a step", paper="arXiv:2211.01095")
+    yield SamplerSpec("autoregressive", "gentk.samplers.autoregressive:AutoRegressive", summary="Token by token: temperature, top-k, top-p")
+    yield SamplerSpec("prior", "gentk.samplers.prior:Prior", summary="Latents from the prior, decoded")
+    yield SamplerSpec("direct", "gentk.samplers.direct:Direct", summary="One call of a model that draws by itself")
+
+
+@hookimpl
+def gentk_schedules() -> Iterator[ScheduleSpec]:
+    place = "gentk.gaussian.schedules"
+    yield ScheduleSpec("linear", f"{place}:LinearBeta", summary="DDPM's table: β from 1e-4 to 0.02", paper="arXiv:2006.11239")
+    yield ScheduleSpec("scaled-linear", f"{place}:ScaledLinearBeta", summary="Stable Diffusion's: √β linear", paper="arXiv:2112.10752")
+    yield ScheduleSpec("cosine", f"{place}:Cosine", summary="The quarter circle, or with an offset", paper="arXiv:2102.09672")
+    yield ScheduleSpec("sigmoid", f"{place}:Sigmoid", summary="A logistic curve of α²", paper="arXiv:2212.11972")
+    yield ScheduleSpec("rectified", f"{place}:Rectified", summary="Straight lines: flow matching", paper="arXiv:2209.03003")
+    yield ScheduleSpec("karras", f"{place}:Karras", summary="Variance exploding: EDM", paper="arXiv:2206.00364")
+    yield ScheduleSpec("betas", f"{place}:BetaTable", summary="Any table of betas")
+
+
+@hookimpl
+def gentk_modalities() -> Iterator[ModalitySpec]:
+    yield ModalitySpec("points", "gentk.modalities.points:Points", summary="Points in a plane")
+    yield ModalitySpec("image", "gentk.modalities.image:Image", summary="Grey or colour images")

@@ -1,0 +1,194 @@
+"""What a model can be conditioned on. JSON in config.json, so that a flag needs the weights' folder and nothing else.
+
+Reading and parsing need no torch; `prepare`, `default` and `null` make tensors and import it when they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from .errors import did_you_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .protocols import DataSpec, Noise
+
+T = TypeVar("T")
+
+
+class _Condition(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    help: str = ""
+    required: bool = False
+
+    def default(self, n: int, noise: Noise) -> Tensor | None:
+        if self.required:
+            raise ValueError("is required by this model")
+        return None
+
+    def null(self, n: int) -> Tensor | None:
+        return None
+
+
+class Label(_Condition):
+    """An integer class, (n,) int64. Not given, it is drawn by `frequencies`. With `dropout`, class number `classes` means none."""
+
+    kind: Literal["label"] = "label"
+    classes: int = Field(ge=1, le=1_000_000)
+    names: tuple[str, ...] = ()
+    frequencies: tuple[float, ...] = ()
+    dropout: bool = Field(False, description="Trained with the label sometimes left out, so that guidance and `none` work.")
+
+    @classmethod
+    def of(cls, data: DataSpec, name: str = "label", *, dropout: bool = False) -> Label:
+        """The condition `name` of a data set."""
+        leaf = data.conditions[name]
+        return cls(classes=leaf.classes, names=leaf.names, frequencies=tuple(data.frequencies.get(name, ())), dropout=dropout)
+
+    def parse(self, text: str) -> list[int | None]:
+        """`"3"`, `"0-9"`, `"1,4-6"`, `"boot"`, `"none"` → class indices (None: no class), to be dealt out over the samples."""
+        found: list[int | None] = []
+        for part in (p.strip() for p in text.split(",")):
+            low, dash, high = part.partition("-")
+            if part in self.names:
+                found.append(self.names.index(part))
+            elif part == "none":
+                found.append(None)
+            elif low.isdecimal() and (not dash or high.isdecimal()):
+                if int(high or low) >= self.classes:  # before the range is made: 0-99999999999 must cost nothing
+                    raise ValueError(f"classes are {self.metavar}, got '{text}'")
+                found += range(int(low), int(high or low) + 1)
+            else:
+                raise ValueError(f"'{part}' is no class{did_you_mean(part, self.names) or f': give {self.metavar}'}")
+        if not found:
+            raise ValueError(f"classes are {self.metavar}, got '{text}'")
+        if None in found and not self.dropout:
+            raise ValueError("this model always has a label: it was trained without label dropout")
+        return found
+
+    def prepare(self, value: Any, n: int) -> Tensor:
+        import torch
+
+        if isinstance(value, str):
+            value = self.parse(value)
+        elif isinstance(value, torch.Tensor):
+            value = value.reshape(-1).tolist()
+        elif value is None or isinstance(value, int):
+            value = [value]
+        classes = [self.classes if v is None else int(v) for v in value]
+        for v in classes:
+            if not (0 <= v < self.classes or (v == self.classes and self.dropout)):
+                raise ValueError(f"no class {v}: this model knows {self.metavar}" + (" and none" if self.dropout else ""))
+        return torch.tensor(dealt(classes, n))
+
+    def default(self, n: int, noise: Noise) -> Tensor:
+        import torch
+
+        weights = torch.tensor(self.frequencies or [1.0] * self.classes)
+        return noise.categorical(weights.log().expand(n, self.classes))
+
+    def null(self, n: int) -> Tensor | None:
+        import torch
+
+        return torch.full((n,), self.classes) if self.dropout else None
+
+    @property
+    def metavar(self) -> str:
+        return f"0-{self.classes - 1}"
+
+
+class Text(_Condition):
+    """A row of tokens, (n, length) int64, -1 where free. Text becomes tokens in the model; here tokens pass through."""
+
+    kind: Literal["text"] = "text"
+    length: int = Field(ge=1)
+    metavar: str = "TEXT"
+
+    def parse(self, text: str) -> str:
+        return text
+
+    def prepare(self, value: Any, n: int) -> Tensor:
+        import torch
+
+        rows = dealt([[int(v) for v in row] for row in value], n)
+        if (longest := max(map(len, rows))) > self.length:
+            raise ValueError(f"{longest} tokens, this model holds {self.length}")
+        out = torch.full((n, self.length), -1)
+        for i, row in enumerate(rows):
+            out[i, : len(row)] = torch.tensor(row, dtype=torch.int64)
+        return out
+
+
+class Number(_Condition):
+    """One number, (n,) float32."""
+
+    kind: Literal["number"] = "number"
+    low: float | None = None
+    high: float | None = None
+
+    def parse(self, text: str) -> float:
+        try:
+            value: float = TypeAdapter(Annotated[float, Field(ge=self.low, le=self.high)]).validate_python(text)
+        except ValidationError as error:
+            raise ValueError(f"{error.errors()[0]['msg'].removeprefix('Input ')}, got '{text}'") from None
+        return value
+
+    def prepare(self, value: Any, n: int) -> Tensor:
+        import torch
+
+        values = [value] if isinstance(value, (int, float, str)) else list(value)
+        return torch.tensor(dealt([self.parse(str(float(v))) if not isinstance(v, str) else self.parse(v) for v in values], n))
+
+    @property
+    def metavar(self) -> str:
+        return f"{self.low:g}..{self.high:g}" if self.low is not None and self.high is not None else "NUMBER"
+
+
+class File(_Condition):
+    """A float tensor read from a file by its modality, (n, *shape) float32: an image to translate, a history to continue."""
+
+    kind: Literal["file"] = "file"
+    shape: tuple[int, ...] = ()
+    modality: str = "image"
+    metavar: str = "FILE"
+
+    def parse(self, text: str) -> str:
+        return text
+
+    def prepare(self, value: Any, n: int) -> Tensor:
+        import torch
+
+        if isinstance(value, str):
+            from .modalities import modality
+
+            value = modality(self.modality).read(value, self.shape)
+        given = torch.as_tensor(value, dtype=torch.float32)
+        given = given[None] if given.ndim == len(self.shape) else given
+        if tuple(given.shape[1:]) != self.shape:
+            raise ValueError(f"has shape {tuple(given.shape[1:])}, this model takes {self.shape}")
+        return given[torch.arange(n) % len(given)]
+
+
+Kind = Annotated[Label | Text | Number | File, Field(discriminator="kind")]
+CONDITIONS: TypeAdapter[dict[str, Label | Text | Number | File]] = TypeAdapter(dict[str, Kind])
+
+
+def dealt(values: Sequence[T], n: int) -> list[T]:
+    """n values: the given ones in turn."""
+    return [values[i % len(values)] for i in range(n)]
+
+
+def drop(condition: Label, values: Tensor, share: float) -> Tensor:
+    """Each value replaced by the null with probability `share`, drawn from torch's generator (Ho & Salimans 2022)."""
+    import torch
+
+    null = condition.null(len(values))
+    if null is None or share == 0:
+        return values
+    return torch.where(torch.rand(len(values), device=values.device) < share, null.to(values), values)
+
+

@@ -1,0 +1,174 @@
+"""Schedules: t → (α, σ) in float64 on the host. Both ends are exact: σ(0) = 0 and, where the path says so, α(1) = 0.
+
+They are plain objects, so that `.to()`, `.half()` and the meta device leave them alone; tables name their device for the same reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..protocols import Schedule
+
+_HOST: Any = {"dtype": torch.float64, "device": "cpu"}
+
+
+class BetaTable:
+    """The discrete chain of Ho et al. 2020 (eq. 4): ᾱ_i = ∏ (1 − β_j), read at t = i / T with log ᾱ linear in between.
+
+    The network is asked at t = 1/T … 1, which are the chain's timesteps 0 … T − 1. Raises ValueError for betas outside [0, 1).
+    """
+
+    def __init__(self, betas: Sequence[float] | Tensor) -> None:
+        table = torch.as_tensor(betas, **_HOST)
+        if table.ndim != 1 or not len(table) or not bool(((table >= 0) & (table < 1)).all()):
+            raise ValueError("betas must be a list of numbers in [0, 1)")
+        self.steps = len(table)
+        self._log_alpha = torch.cat([torch.zeros(1, **_HOST), torch.log1p(-table).cumsum(0) / 2])
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        place = t * self.steps
+        # Times are i/T in double precision: i/T·T may miss i by one ulp, and a table's own points must be hit exactly.
+        missed = (place.round() - place).detach()
+        place = place + torch.where(missed.abs() < 1e-9, missed, 0.0)
+        low = place.detach().floor().long().clamp(0, self.steps - 1)
+        share = place - low
+        log_alpha = (1 - share) * self._log_alpha[low] + share * self._log_alpha[low + 1]
+        return log_alpha.exp(), (-torch.expm1(2 * log_alpha)).sqrt()
+
+    def inverse(self, log_snr: Tensor) -> Tensor:
+        log_alpha = 0.5 * torch.nn.functional.logsigmoid(2 * log_snr.double())
+        place = np.interp(-log_alpha.numpy(), -self._log_alpha.numpy(), np.arange(self.steps + 1))
+        return torch.as_tensor(place / self.steps, **_HOST).reshape(log_snr.shape)
+
+
+class LinearBeta(BetaTable):
+    """β from `low` to `high` in `steps` equal steps (Ho et al. 2020, §4)."""
+
+    def __init__(self, steps: int = 1000, low: float = 1e-4, high: float = 2e-2) -> None:
+        super().__init__(torch.linspace(low, high, steps, **_HOST))
+
+
+class ScaledLinearBeta(BetaTable):
+    """√β from √`low` to √`high` in equal steps (Rombach et al. 2022: Stable Diffusion's)."""
+
+    def __init__(self, steps: int = 1000, low: float = 8.5e-4, high: float = 1.2e-2) -> None:
+        super().__init__(torch.linspace(math.sqrt(low), math.sqrt(high), steps, **_HOST).square())
+
+
+class Cosine:
+    """α = cos(π/2 · (t + s)/(1 + s)) / cos(π/2 · s/(1 + s)), σ² = 1 − α² (Nichol & Dhariwal 2021, eq. 17, with s = `offset`).
+
+    With offset 0 it is the quarter circle α = cos, σ = sin, smooth at both ends.
+    """
+
+    def __init__(self, offset: float = 0.0) -> None:
+        if offset < 0:
+            raise ValueError("the offset of a cosine schedule is not negative")
+        self.offset = offset
+        self._top = math.cos(math.pi / 2 * offset / (1 + offset))
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        angle = math.pi / 2 * (t + self.offset) / (1 + self.offset)
+        alpha = torch.where(t >= 1, 0.0, angle.cos() / self._top)
+        if self.offset == 0:
+            return alpha, angle.sin()
+        return alpha, (1 - alpha.square()).clamp(min=0).sqrt()
+
+    def inverse(self, log_snr: Tensor) -> Tensor:
+        if self.offset == 0:  # the arc cosine below would lose half the digits near t = 0
+            return torch.atan(torch.exp(-log_snr.double())) * 2 / math.pi
+        alpha = torch.sigmoid(2 * log_snr.double()).sqrt()
+        return torch.acos(alpha * self._top) * 2 / math.pi * (1 + self.offset) - self.offset
+
+
+class Sigmoid:
+    """α² = (s(b) − s(a + (b − a) t)) / (s(b) − s(a)) with s the logistic function at temperature τ (Jabri et al. 2022, alg. 2)."""
+
+    def __init__(self, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> None:
+        if not (end > start and tau > 0):
+            raise ValueError("a sigmoid schedule needs start < end and tau > 0")
+        self.start, self.end, self.tau = start, end, tau
+        self._low, self._high = (1 / (1 + math.exp(-v / tau)) for v in (start, end))
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        here = torch.sigmoid((self.start + (self.end - self.start) * t) / self.tau)
+        square = ((self._high - here) / (self._high - self._low)).clamp(0, 1)
+        square = torch.where(t <= 0, 1.0, torch.where(t >= 1, 0.0, square))
+        return square.sqrt(), (1 - square).sqrt()
+
+    def inverse(self, log_snr: Tensor) -> Tensor:
+        square = torch.sigmoid(2 * log_snr.double())
+        here = self._high - square * (self._high - self._low)
+        return (torch.logit(here) * self.tau - self.start) / (self.end - self.start)
+
+
+class Rectified:
+    """α = 1 − t, σ = t: straight lines from data to noise (Liu et al. 2023, Lipman et al. 2023)."""
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        return 1 - t, t
+
+    def inverse(self, log_snr: Tensor) -> Tensor:
+        return torch.sigmoid(-log_snr.double())
+
+
+class Karras:
+    """α = 1, σ = `sigma_max` · t: variance exploding, the path of EDM (Karras et al. 2022)."""
+
+    def __init__(self, sigma_max: float = 80.0) -> None:
+        if sigma_max <= 0:
+            raise ValueError("sigma_max must be positive")
+        self.sigma_max = sigma_max
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.ones_like(t), t * self.sigma_max
+
+    def inverse(self, log_snr: Tensor) -> Tensor:
+        return torch.exp(-log_snr.double()) / self.sigma_max
+
+
+def at(schedule: Schedule, t: float) -> tuple[float, float]:
+    """(α, σ) at one time, as numbers."""
+    alpha, sigma = schedule(torch.tensor(t, **_HOST))
+    return float(alpha), float(sigma)
+
+
+def scales(schedule: Schedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """(α, σ) for a state `like` (n, …): on its device and in its dtype, broadcast over its trailing dimensions.
+
+    A 0-dim host scalar multiplies a tensor on any device without a copy and without promoting it, so it stays as it is.
+    """
+    return spread(schedule(t), t, like)
+
+
+def spread(pair: tuple[Tensor, Tensor], t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Two functions of t (their slopes, say), crossed over as `scales` does."""
+    if t.ndim == 0:
+        return pair
+    view = t.shape + (1,) * (like.ndim - t.ndim)
+    return pair[0].to(like).view(view), pair[1].to(like).view(view)
+
+
+def rows(t: Tensor, like: Tensor) -> Tensor:
+    """t as a network wants it: one value per row of `like` (n, …), on its device, in its dtype. A time per frame stays (n, T)."""
+    return t.to(like).expand(len(like)) if t.ndim == 0 else t.to(like)
+
+
+def derivatives(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:
+    """(dα/dt, dσ/dt) at t, of t's shape."""
+    with torch.enable_grad():
+        free = t.detach().clone().requires_grad_(True)
+        slopes = []
+        for value in schedule(free):
+            if not value.requires_grad:  # a constant, as α of the Karras path
+                slopes.append(torch.zeros_like(t))
+                continue
+            slope = torch.autograd.grad(value.sum(), free, retain_graph=True, allow_unused=True)[0]
+            slopes.append(torch.zeros_like(t) if slope is None else slope)
+    return slopes[0], slopes[1]

@@ -1,0 +1,98 @@
+"""What a plugin says about itself. Light on purpose: strings name the code, nothing here imports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+def resolve(target: str) -> Any:
+    """`"package.module:attribute"` → the object. The only place where a plugin's heavy code is imported."""
+    from pkgutil import resolve_name
+
+    return resolve_name(target)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """`target`: "module:Class", an nn.Module. `config`: "module:PydanticModel", importable without torch (else `target.Config`
+    is used, at torch's price). `sampler`: the name of the default sampler, where it is not the first that fits."""
+
+    name: str
+    target: str
+    config: str | None = None
+    summary: str = ""
+    paper: str = ""
+    sampler: str | None = None
+
+
+@dataclass(frozen=True)
+class RecipeSpec:
+    """`path` and `weights` are inside the plugin's package: "recipes/mnist.toml", "weights/mnist"."""
+
+    name: str
+    path: str
+    weights: str | None = None
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """`target`: "module:callable"; called as `target(split=…, **options)` it returns a Dataset. `options`: "module:PydanticModel" of
+    its options. `argument`: the option that the text behind a colon fills (`folder:PATH` → path=PATH)."""
+
+    name: str
+    target: str
+    modality: str = ""
+    options: str | None = None
+    argument: str | None = None
+    splits: tuple[str, ...] = ("train", "test")
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class SamplerSpec:
+    """`target`: "module:Class", a pydantic model whose fields are the options; keep torch out of its module's top."""
+
+    name: str
+    target: str
+    summary: str = ""
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class ScheduleSpec:
+    """`target`: "module:Class"; called with its options it gives a Schedule."""
+
+    name: str
+    target: str
+    summary: str = ""
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """`target`: "module:callable" that compares samples with data."""
+
+    name: str
+    target: str
+    summary: str = ""
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class ModalitySpec:
+    """`target`: "module:Class", see `gentk.modalities.Modality`."""
+
+    name: str
+    target: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class ImporterSpec:
+    """`target`: "module:callable" that turns a foreign checkpoint into a model of this plugin."""
+
+    name: str
+    target: str
+    summary: str = ""

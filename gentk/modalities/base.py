@@ -1,0 +1,91 @@
+"""What a modality must know. A plugin's own subclasses `Modality` and is announced by `gentk_modalities`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+
+    from ..protocols import Batch, DataSpec
+
+ARRAYS = (".npz", ".safetensors")
+"""What every modality can be saved as: one array per leaf, in the units of the DataSpec."""
+
+
+class Modality(ABC):
+    """One kind of example. `suffixes` and `default_suffix` are known without torch, so that a wrong `--out` is refused before work."""
+
+    name: str
+    suffixes: ClassVar[tuple[str, ...]] = ARRAYS
+    animated: ClassVar[tuple[str, ...]] = ()  # what `animate` can write
+    default_suffix: ClassVar[str] = ".npz"
+    folders: ClassVar[bool] = False  # whether `save` takes a folder, one file each
+
+    def check_path(self, path: str | Path) -> None:
+        """Raises UsageError, naming the known suffixes, if `save` cannot write `path`. Costs nothing: no torch, no disk but one look."""
+        path = Path(path)
+        if self.is_folder(path) or path.suffix.lower() in self.suffixes:
+            return
+        known = ", ".join(self.suffixes) + (", or a folder" if self.folders else "")
+        if not path.suffix:
+            raise UsageError(f"{path}: a file needs a suffix that says its format; there is: {known}")
+        guess = did_you_mean(path.suffix, self.suffixes)
+        guess = guess if "mean" in guess else ""
+        raise UsageError(f"{path}: no way to save {self.name} as '{path.suffix}'{guess or '; there is: ' + known}")
+
+    def is_folder(self, path: str | Path) -> bool:
+        """Whether `path` asks for a folder with one file each: it has no suffix, or it is a folder already."""
+        return self.folders and (not Path(path).suffix or Path(path).is_dir())
+
+    @abstractmethod
+    def check(self, spec: DataSpec) -> None:
+        """Raises UsageError if examples like `spec` are not of this modality."""
+
+    @abstractmethod
+    def save(self, batch: Batch, spec: DataSpec, path: Path) -> None:
+        """Writes the examples, format by suffix, atomically. `batch`: leaves and conditions, (n, …). Raises UsageError."""
+
+    @abstractmethod
+    def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """The leaf `x` in a file: `shape`, or (n, *shape) where it holds several, in the units of the DataSpec. Raises UsageError."""
+
+    def picture(self, batch: Batch, spec: DataSpec) -> PIL.Image.Image:
+        """All the examples at a glance. Raises UsageError where this modality has no picture."""
+        raise UsageError(f"there is no picture of {self.name}; save it as {' or '.join(self.suffixes)}")
+
+    def frames(self, frames: Iterable[Batch], spec: DataSpec) -> list[PIL.Image.Image]:
+        """One picture per state, all of one size and, where they have axes, with one pair of limits."""
+        return [self.picture(frame, spec) for frame in frames]
+
+    def animate(self, frames: Iterable[Batch], spec: DataSpec, path: Path, *, seconds: float = 4.0) -> None:
+        """Writes a looping .gif or .webp of `seconds`, and holds its last frame. Raises UsageError."""
+        from .files import save_animation
+
+        self.check_animation(path)
+        save_animation(self.frames(frames, spec), Path(path), seconds)
+
+    def check_animation(self, path: str | Path) -> None:
+        """Raises UsageError, naming the known suffixes, if `animate` cannot write `path`."""
+        if not self.animated:
+            raise UsageError(f"{path}: there is no animation of {self.name}")
+        if Path(path).suffix.lower() not in self.animated:
+            raise UsageError(f"{path}: an animation is saved as {' or '.join(self.animated)}")
+
+
+def leaf(batch: Batch, name: str = "x") -> NDArray[Any]:
+    """One tensor of a batch as an array on the host; floats become float32. Raises UsageError where it is missing."""
+    import torch
+
+    if name not in batch:
+        raise UsageError(f"these examples have no '{name}' (they have: {', '.join(sorted(batch))})")
+    tensor = torch.as_tensor(batch[name]).detach().cpu()
+    array: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return array

@@ -1,0 +1,138 @@
+"""Images: (C, H, W) float32 in [-1, 1], C = 1 (grey) or 3 (colour)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .arrays import read_x, save_arrays
+from .base import ARRAYS, Modality, leaf
+from .files import replacing_folder, save_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+
+    from ..protocols import Batch, DataSpec
+
+READABLE = 512
+"""A grid whose longer side would be under this many pixels is enlarged by a whole number."""
+PAD = 2  # pixels of an image between two of them, before enlarging
+GROUND = 72  # the grey between them: neither black nor white, so that both kinds of image end where they end
+WIDEST = 2.5  # times as wide as high: how far a grid may be from a square in order to have no gap
+FILES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+
+
+class Image(Modality):
+    """Grey or colour images."""
+
+    name = "image"
+    suffixes = (".png", ".gif", ".webp", *ARRAYS)
+    animated = (".gif", ".webp")
+    default_suffix = ".png"
+    folders = True
+
+    def check(self, spec: DataSpec) -> None:
+        x = spec.leaves["x"]
+        if len(x.shape) != 3 or x.shape[0] not in (1, 3) or x.classes:
+            raise UsageError(f"images are (channels, height, width) with 1 or 3 channels; this leaf x is {x.shape}")
+
+    def save(self, batch: Batch, spec: DataSpec, path: Path) -> None:
+        """.png, .gif, .webp (one grid), .npz, .safetensors, or a folder: 0000.png, 0001.png … pixel for pixel."""
+        self.check_path(path)
+        path = Path(path)
+        if self.is_folder(path):
+            _save_folder(leaf(batch), path)
+        elif path.suffix.lower() in ARRAYS:
+            save_arrays(batch, spec, path)
+        else:
+            save_picture(self.picture(batch, spec), path)
+
+    def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """An image file, a folder of them in order of name, .npz or .safetensors. Another size is resized and cropped to `shape`."""
+        import numpy as np
+
+        path = Path(path)
+        if path.suffix.lower() in ARRAYS:
+            return read_x(path, shape)
+        if not path.is_dir():
+            return _read_file(path, shape)
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in FILES)
+        if not files:
+            raise UsageError(f"{path}: the folder holds no image ({', '.join(FILES)})")
+        return np.stack([_read_file(file, shape) for file in files])
+
+    def picture(self, batch: Batch, spec: DataSpec) -> PIL.Image.Image:
+        """All of them in a grid as square as it gets, row by row."""
+        return grid(to_bytes(leaf(batch)))
+
+
+def to_bytes(x: NDArray[Any]) -> NDArray[np.uint8]:
+    """[-1, 1] → 0 … 255, rounded and clipped; NaN becomes the middle."""
+    import numpy as np
+
+    out: NDArray[np.uint8] = np.clip(np.round((np.nan_to_num(x) + 1) * 127.5), 0, 255).astype(np.uint8)
+    return out
+
+
+def grid(images: NDArray[np.uint8]) -> PIL.Image.Image:
+    """(n, C, H, W) bytes as one picture: image i in row i // columns, apart by and framed with the neutral ground."""
+    import numpy as np
+
+    n, channels, height, width = images.shape
+    columns, rows, scale = layout(n, height, width)
+    pad = PAD if n > 1 else 0
+    sheet = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, channels), GROUND, np.uint8)
+    for i, image in enumerate(images):
+        top, left = pad + (i // columns) * (height + pad), pad + (i % columns) * (width + pad)
+        sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    return _pillow(sheet.repeat(scale, 0).repeat(scale, 1))
+
+
+def layout(n: int, height: int, width: int) -> tuple[int, int, int]:
+    """Columns, rows and enlargement of a grid of n images. Raises UsageError for n = 0."""
+    if n < 1:
+        raise UsageError("there is no image to picture")
+    columns = next((c for c in range(1, n + 1) if n % c == 0 and 1 <= c * c * width / (n * height) <= WIDEST), 0)
+    columns = columns or max(1, round(math.sqrt(n * height / width)))  # no full grid: a square one with a gap at its end
+    rows = math.ceil(n / columns)
+    longer = max(columns * (width + PAD), rows * (height + PAD)) + PAD
+    return columns, rows, max(1, READABLE // longer)
+
+
+def _pillow(pixels: NDArray[np.uint8]) -> PIL.Image.Image:
+    from PIL import Image as Pillow
+
+    return Pillow.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def _save_folder(x: NDArray[Any], path: Path) -> None:
+    digits = max(4, len(str(len(x) - 1)))
+    with replacing_folder(path) as temporary:
+        for i, image in enumerate(to_bytes(x)):
+            _pillow(image.transpose(1, 2, 0)).save(temporary / f"{i:0{digits}d}.png")
+
+
+def _read_file(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """One image as `shape`, float32 in [-1, 1]: upright, on white where transparent. A whole enlargement is undone exactly."""
+    import numpy as np
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    channels, height, width = shape
+    try:
+        with Pillow.open(path) as opened:
+            upright = ImageOps.exif_transpose(opened).convert("RGBA")
+    except FileNotFoundError:
+        raise UsageError(f"no file {path}") from None
+    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
+        raise UsageError(f"{path} is no readable image") from error
+    flat = Pillow.alpha_composite(Pillow.new("RGBA", upright.size, "white"), upright).convert("L" if channels == 1 else "RGB")
+    if flat.size != (width, height):
+        whole = flat.width % width == 0 and flat.height % height == 0
+        flat = ImageOps.fit(flat, (width, height), Pillow.Resampling.BOX if whole else Pillow.Resampling.LANCZOS)
+    pixels = np.asarray(flat, np.float32) / 127.5 - 1
+    return pixels[None].copy() if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

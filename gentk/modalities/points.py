@@ -1,0 +1,148 @@
+"""Points: (d,) float32. A scatter picture of the first two coordinates, a table of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .arrays import fits, read_x, save_arrays
+from .base import ARRAYS, Modality, leaf
+from .files import replacing, save_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+
+    from ..protocols import Batch, DataSpec
+
+    Limits = tuple[tuple[float, float], tuple[float, float]]
+
+PIXELS, DPI = 640, 160
+INK, RULE, PALE = "#1f2937", "#e5e7eb", "#6b7280"
+ONE = "#2b5c8a"
+"""The colour of points that have no class."""
+CLASSES = ("#2b5c8a", "#d1662c", "#3c8d5a", "#b8434e", "#7a5aa6", "#8a6d3b", "#c7679f", "#5f6b7a", "#a0a02c", "#2fa3b5")
+
+
+class Points(Modality):
+    """Points in space, coloured by the condition `label` where they have one."""
+
+    name = "points"
+    suffixes = (".png", ".csv", *ARRAYS)
+    animated = (".gif", ".webp")
+    default_suffix = ".png"
+
+    def check(self, spec: DataSpec) -> None:
+        if len(spec.shape) != 1 or spec.leaves["x"].classes:
+            raise UsageError(f"points are vectors of numbers, (d,); this leaf x is {spec.shape}")
+
+    def save(self, batch: Batch, spec: DataSpec, path: Path) -> None:
+        """.png (scatter), .csv (a row each: x0, x1 …, conditions), .npz, .safetensors."""
+        self.check_path(path)
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix in ARRAYS:
+            save_arrays(batch, spec, path)
+        elif suffix == ".csv":
+            _save_table(batch, spec, path)
+        else:
+            save_picture(self.picture(batch, spec), path)
+
+    def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """.csv with a header (the columns x0, x1 …), .npz, .safetensors."""
+        path = Path(path)
+        if path.suffix.lower() in ARRAYS:
+            return read_x(path, shape)
+        if path.suffix.lower() == ".csv":
+            return fits(_read_table(path, shape), path, shape)
+        raise UsageError(f"{path}: points are read from .csv, {' or '.join(ARRAYS)}")
+
+    def picture(self, batch: Batch, spec: DataSpec) -> PIL.Image.Image:
+        """A square scatter of the first two coordinates with equal axes, or a histogram of the only one."""
+        return _scatter(batch, _limits([leaf(batch)]))
+
+    def frames(self, frames: Iterable[Batch], spec: DataSpec) -> list[PIL.Image.Image]:
+        """Pictures that share their axes."""
+        states = list(frames)
+        limits = _limits([leaf(state) for state in states])
+        return [_scatter(state, limits) for state in states]
+
+
+def _limits(states: list[NDArray[Any]]) -> Limits:
+    """A square around nearly all points: a few far outliers shall not shrink the rest to a dot."""
+    import numpy as np
+
+    if not states or not states[0].size:
+        return (-1, 1), (-1, 1)
+    ends = []
+    for x in states:
+        plane = x[:, :2] if x.shape[1] > 1 else np.repeat(x, 2, 1)
+        ends.append(np.quantile(np.nan_to_num(plane), [0.002, 0.998], axis=0))
+    low, high = np.min([e[0] for e in ends], 0), np.max([e[1] for e in ends], 0)
+    centre, half = (low + high) / 2, max(float((high - low).max()) * 0.56, 1e-3)
+    return (float(centre[0] - half), float(centre[0] + half)), (float(centre[1] - half), float(centre[1] + half))
+
+
+def _scatter(batch: Batch, limits: Limits) -> PIL.Image.Image:
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image as Pillow
+
+    x = leaf(batch)
+    figure = Figure(figsize=(PIXELS / DPI, PIXELS / DPI), dpi=DPI)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.09, 0.07, 0.885, 0.885))
+    axes.tick_params(labelsize=6, colors=PALE, length=0, pad=3)
+    axes.set(xlim=limits[0])
+    for side in axes.spines.values():
+        side.set_color(RULE)
+    if x.shape[1] < 2:
+        axes.hist(x[:, 0], bins=np.linspace(*limits[0], 81).tolist(), color=ONE)
+    else:
+        axes.set(ylim=limits[1], aspect="equal")
+        axes.grid(color=RULE, linewidth=0.5)
+        axes.set_axisbelow(True)
+        n = max(len(x), 1)
+        size, alpha = float(np.clip(9000 / n, 1.2, 22)), float(np.clip(30 / np.sqrt(n), 0.15, 0.85))
+        axes.scatter(x[:, 0], x[:, 1], s=size, c=_colours(batch), alpha=alpha, linewidths=0)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    drawn = np.array(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return Pillow.fromarray(drawn).convert("RGB")
+
+
+def _colours(batch: Batch) -> Any:
+    if "label" not in batch:
+        return ONE
+    return [CLASSES[int(label) % len(CLASSES)] for label in leaf(batch, "label").reshape(-1)]
+
+
+def _save_table(batch: Batch, spec: DataSpec, path: Path) -> None:
+    import csv
+
+    x = leaf(batch)
+    conditions = {key: leaf(batch, key) for key in spec.conditions if key in batch and leaf(batch, key).ndim == 1}
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*(f"x{i}" for i in range(x.shape[1])), *conditions])
+        for i, row in enumerate(x):
+            writer.writerow([*(f"{value:.9g}" for value in row), *(f"{values[i]:.9g}" for values in conditions.values())])
+
+
+def _read_table(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    import csv
+
+    import numpy as np
+
+    columns = [f"x{i}" for i in range(shape[0])]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [[float(row[column]) for column in columns] for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        raise UsageError(f"no file {path}") from None
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise UsageError(f"{path}: wanted is a table with a header and numbers in the columns {', '.join(columns)}") from error
+    return np.array(rows, np.float32).reshape(-1, *shape)

@@ -1,0 +1,1 @@
+"""Building blocks that several families share. Public: a plugin may import them."""

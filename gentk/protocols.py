@@ -1,0 +1,231 @@
+"""The whole contract of gentk. A plugin needs this page and nothing else; importing it imports no torch.
+
+Batch   Leaves (what is generated: "x", or "types", "bonds" …) and conditions (from what: "label" …), each (n, …). No name is both.
+        What reads examples takes one Batch (`loss`, `statistics`, `start`, `encode`, `log_prob`); what makes them takes n, z or x_t,
+        and `cond`, the conditions alone. A Tensor returned where a Batch may be means {"x": tensor}.
+Shapes  The DataSpec's in every batch: shorter examples are padded, and a "length" or "mask" leaf says what counts. So batches
+        concatenate, and no draw depends on a neighbour.
+Time    t = 0 is data and t = 1 is noise: float64 on the host, shape () in samplers, (n,) in losses. `gaussian.scales` and
+        `gaussian.rows` are the only crossings to the device and to the network's dtype.
+Asking  `can(model, Denoiser)`, never isinstance: from Python 3.12 on, isinstance does not see a submodule or a buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import get_protocol_members
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Batch = Mapping[str, "Tensor"]
+
+_members = cache(get_protocol_members)
+
+
+def can(model: object, capability: type) -> bool:
+    """Whether `model` has every member of the protocol `capability`."""
+    return all(hasattr(model, name) for name in _members(capability))
+
+
+# ---------------------------------------------------------------- data
+class Leaf(BaseModel):
+    """One tensor of an example."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    shape: tuple[int, ...] = ()
+    classes: int = 0  # > 0: int64 in [0, classes). 0: float32
+    names: tuple[str, ...] = ()  # of the classes
+    range: tuple[float, float] | None = None
+    levels: int = 0  # > 0: quantised within `range` (bytes: 256), and log_prob is then a mass
+
+
+class DataSpec(BaseModel):
+    """What one example is. JSON, in config.json; models and samplers take every shape from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    modality: str
+    leaves: dict[str, Leaf]
+    conditions: dict[str, Leaf] = {}
+    frequencies: dict[str, list[float]] = {}  # how often each class of a condition occurs: default draws, and Bayes' prior
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the leaf "x"."""
+        return self.leaves["x"].shape
+
+
+class Dataset(Protocol):
+    """Examples. Optional: `batch(indices, noise) -> Batch`, where augmentation draws from `noise` (row i belongs to
+    indices[i]); `decoder`, a model whose latents these examples are."""
+
+    spec: DataSpec
+
+    def __len__(self) -> int: ...  # may be 2**40: made on the fly, or all pairs of two sets
+    def __getitem__(self, index: int) -> Batch: ...  # pure: one example, without the leading dimension
+
+
+# ---------------------------------------------------------------- randomness
+class Noise(Protocol):
+    """n streams. Row i depends on (seed, sample index, fork name, calls before), not on n, device, dtype or ranks."""
+
+    @property
+    def device(self) -> Any: ...
+    def normal(self, *shape: int) -> Tensor: ...  # (n, *shape) float32 on the model's device
+    def uniform(self, *shape: int) -> Tensor: ...  # (n, *shape) float64 in [0, 1) on the host
+    def categorical(self, logits: Tensor) -> Tensor: ...  # (n, …, K) -> (n, …): inverse CDF, one uniform a draw
+    def fork(self, name: str) -> Noise: ...  # fresh streams (labels, sizes); this one stays where it is
+    def __getitem__(self, rows: Sequence[int] | slice) -> Noise: ...  # some of the rows: the same streams, going on
+    def __len__(self) -> int: ...
+
+
+# ---------------------------------------------------------------- models
+class Condition(Protocol):
+    """One input beside the noise. In the core: Label, Text, Number, File (`gentk.conditions`). ValueErrors are one line."""
+
+    required: bool
+
+    def parse(self, text: str) -> Any: ...  # the command line's word -> a value for `prepare`; no torch
+    def prepare(self, value: Any, n: int) -> Tensor: ...  # (n, …); m given values cycle
+    def default(self, n: int, noise: Noise) -> Tensor | None: ...  # not given: a draw, None (left out), or an error
+    def null(self, n: int) -> Tensor | None: ...  # the trained "none" (guidance, dropout, `--label none`), or None
+
+
+class Model(Protocol):
+    """An nn.Module built by `Model(config, data)`, also under `torch.device("meta")`."""
+
+    Config: ClassVar[type[BaseModel]]  # everything else needed to rebuild it, as JSON
+    config: Any
+    data: DataSpec  # of what its samplers yield (of a latent model: the latents)
+    conditions: Mapping[str, Condition]
+
+
+class Extras(Protocol):
+    """Optional members of any model, found by name."""
+
+    sampler: type[Sampler]  # the default; else the core's first whose `needs` it can
+    ema: tuple[str, ...]  # submodules averaged; the average is what is saved, previewed, sampled
+    training_only: tuple[str, ...]  # submodules (critic, teacher) in state/ but not in model.safetensors
+    latents: Model  # set by the core: the model whose latents `data` are; saved along, it decodes the end
+
+    def start(self, batch: Batch) -> None: ...  # once, before step 0: ActNorm, k-means, scaling, the EMA teacher
+    def after(self, phase: str, step: int, sums: Batch) -> None: ...  # after each optimizer step, no grad; sums over ranks
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimizer step of a round. Every phase of round k sees batch k, and runs when step % every == 0."""
+
+    name: str = "main"
+    trains: tuple[str, ...] = ()  # submodules by exact path; () = all. What the model itself froze stays frozen
+    optimizer: str = ""  # default: the phase's name; phases may share one
+    every: int = 1  # the trainer scales nothing: lazy R1 multiplies its own loss by 16
+
+
+class GradientModel(Model, Protocol):
+    def phases(self) -> tuple[Phase, ...]: ...
+    def loss(self, batch: Batch, phase: str, step: int) -> Mapping[str, Any]: ...
+
+    # "loss": a mean; "weight": over how many (default: rows; text: tokens), so micro-batches and ranks add up; "sums": tensors to
+    # add over micro-batches and ranks for `after`; the rest is logged. Draw freely from torch's generators: they are seeded from
+    # (seed, step, phase, global micro-batch) before each call.
+
+
+class StatisticsModel(Model, Protocol):
+    passes: int  # at most; 1 for a closed form
+
+    def statistics(self, batch: Batch) -> Mapping[str, Tensor]: ...  # float64 sums over examples
+    def update(self, stats: Mapping[str, Tensor]) -> Mapping[str, float]: ...  # "log_likelihood", a mean, tells when to stop
+
+
+# ---------------------------------------------------------------- sampling
+class Step(NamedTuple):
+    """A state. Index 0, if yielded, is the noise; the last one yielded is the sample, whatever `total` promised."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which no one needs here
+    total: int
+    x: Tensor | Batch  # floats are float32 or wider. Extra leaves (length, score) are welcome
+    preview: Tensor | Batch | None = None  # the current guess of the sample; `gentk.finish(model, preview)` decodes it
+
+
+class Sampler(Protocol):
+    """A pydantic model whose fields are the options. Called in eval mode, without grad, one batch at a time."""
+
+    needs: ClassVar[type]
+
+    def __call__(self, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]: ...
+
+
+# ---------------------------------------------------------------- capabilities; a plugin may define more, with its own sampler
+class Schedule(Protocol):
+    """x_t = α(t) x + σ(t) ε. A plain object, no module: nothing casts or saves it. Exact ends α(1) = 0, σ(0) = 0 are allowed."""
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]: ...  # float64 (…) -> α (…), σ (…)
+    def inverse(self, log_snr: Tensor) -> Tensor: ...  # the t with log(α/σ) = log_snr
+
+
+class Prediction(NamedTuple):
+    """Both estimates of a denoiser: x_t = α x + σ eps."""
+
+    x: Tensor
+    eps: Tensor
+
+
+class Denoiser(Model, Protocol):
+    schedule: Schedule
+    times: tuple[float, float]  # where the net is defined: (0, 1); EDM (0.002/80, 1); an ε-net needs α(times[1]) > 0
+
+    def denoise(self, x_t: Tensor, t: Tensor, cond: Batch) -> Prediction: ...
+
+
+class Encoder(Protocol):
+    def encode(self, batch: Batch) -> Tensor: ...  # deterministic: the mean, the codes
+
+
+class Decoder(Protocol):
+    latent: Leaf  # classes > 0: codes
+
+    def decode(self, z: Tensor, cond: Batch) -> Tensor | Batch: ...
+
+
+class LatentPrior(Decoder, Protocol):
+    """GAN, VAE, flow; not a plain autoencoder, not a VQ-VAE."""
+
+    def prior(self, n: int, noise: Noise) -> Tensor: ...
+
+
+class Drawable(Protocol):
+    def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor | Batch: ...
+
+
+class Likelihood(Protocol):
+    likelihood: Literal["exact", "bound", "estimate"]  # bound: never above log p(x)
+
+    def log_prob(self, batch: Batch, noise: Noise) -> Tensor: ...  # (n,) nats per example, density in the data's own units
+
+
+class Begun(NamedTuple):
+    """A started sequence."""
+
+    logits: Tensor  # (n, V): each row's next token
+    cache: Mapping[str, Tensor]  # rows first in every tensor: samplers pick, repeat and drop rows
+    given: Tensor  # (n, L) host: fixed tokens (prompt, known pixels), -1 where free
+    length: Tensor  # (n,) host: tokens already in the cache
+
+
+class NextToken(Protocol):
+    """L and V are those of data.leaves["x"]. The old cache stays valid up to `length`."""
+
+    stop: int | None
+
+    def begin(self, n: int, cond: Batch) -> Begun: ...
+    def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]: ...
+
+    # tokens (n, k) stand at length[i] … length[i]+k-1 -> logits (n, k, V) after each
+
+

@@ -1,0 +1,195 @@
+"""Drawing samples: `stream` yields the steps of one batch, `sample` runs batches to the end."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .errors import UsageError, did_you_mean
+from .noise import Philox
+from .protocols import Batch, DataSpec, Sampler, Step, can
+
+BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
+
+
+@dataclass
+class Samples:
+    """What was drawn: `batch` holds each leaf (n, …), and the conditions it was drawn for, on the host."""
+
+    batch: dict[str, Tensor]
+    data: DataSpec
+
+    def __len__(self) -> int:
+        return len(next(iter(self.batch.values())))
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.batch[name]
+
+    def save(self, path: str | Path) -> None:
+        """Write the samples; the suffix chooses the format (a folder: one file each). Raises UsageError for an unknown suffix."""
+        from .host.lookup import modality
+
+        modality(self.data.modality).save(self.batch, self.data, Path(path))
+
+
+def resolve_conditions(model: Any, cond: Mapping[str, Any], noise: Philox, *, first: int, total: int) -> dict[str, Tensor]:
+    """The conditions of samples `first` … `first + len(noise) − 1` of `total`, on the noise's device.
+
+    What sample i is asked for depends on i alone: given values cycle over all `total`, defaults come from i's own stream, and that
+    stream is a fork, so that giving a label does not move the noise. Raises UsageError naming the condition.
+    """
+    n, found = len(noise), {}
+    for name in set(cond) - set(model.conditions):
+        offers = did_you_mean(name, model.conditions) or "; it takes no conditions"
+        raise UsageError(f"this model has no condition '{name}'{offers}")
+    for name, condition in model.conditions.items():
+        try:
+            if cond.get(name) is None:
+                value = condition.default(n, noise.fork(name))
+            else:
+                value = condition.prepare(cond[name], total)[first : first + n]
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from None
+        if value is not None:
+            found[name] = value.to(noise.device, noise.dtype) if value.is_floating_point() else value.to(noise.device)
+    return found
+
+
+def as_batch(x: Tensor | Batch) -> Batch:
+    return {"x": x} if isinstance(x, Tensor) else x
+
+
+def place_of(model: nn.Module) -> Tensor:
+    """A tensor of the model's device and floating dtype (float32 where it has no floating tensor)."""
+    tensors = list(itertools.chain(model.parameters(), model.buffers()))
+    floating = next((t for t in model.parameters() if t.is_floating_point()), None)
+    device = tensors[0].device if tensors else torch.device("cpu")
+    return torch.empty(0, device=device, dtype=torch.float32 if floating is None else floating.dtype)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode; every submodule's own mode comes back at the end."""
+    training = [m for m in model.modules() if m.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def default_sampler(model: Any) -> Sampler:
+    """What the weights recommend, else the model's own, else the core's first that fits. Raises UsageError where none does."""
+    if (recommended := getattr(model, "recommended_sampler", None)) is not None:
+        return recommended  # type: ignore[no-any-return]
+    if hasattr(model, "sampler"):
+        return model.sampler()  # type: ignore[no-any-return]
+    from .builtin import gentk_samplers
+    from .host.specs import resolve
+
+    for spec in gentk_samplers():
+        kind = resolve(spec.target)
+        if can(model, kind.needs):
+            return kind()  # type: ignore[no-any-return]
+    raise UsageError(f"{type(model).__name__} cannot be sampled: it offers no capability that a sampler of the core needs")
+
+
+def finish(model: Any, x: Tensor | Batch) -> Batch:
+    """From what a sampler yields to what a person wants: decoded, where the data are another model's latents."""
+    batch = as_batch(x)
+    decoder = getattr(model, "latents", None)
+    if decoder is None:
+        return batch
+    with torch.no_grad(), evaluating(decoder):
+        return as_batch(decoder.decode(batch["x"].reshape(-1, *decoder.latent.shape), batch))
+
+
+def final_data(model: Any) -> DataSpec:
+    """What a finished sample is."""
+    spec: DataSpec = model.latents.data if hasattr(model, "latents") else model.data
+    return spec
+
+
+def stream(
+    model: Any,
+    n: int,
+    *,
+    seed: int = 0,
+    sampler: Sampler | None = None,
+    cond: Mapping[str, Any] | None = None,
+    first: int = 0,
+    total: int | None = None,
+    autocast: torch.dtype | None = None,
+) -> Iterator[Step]:
+    """The steps of samples `first` … `first + n − 1` of `total`, one batch; each step's x carries its conditions.
+
+    Eval mode, no-grad and autocast hold only while a step is computed: the caller's loop body never runs under them.
+    Raises UsageError when the model cannot do what the sampler needs.
+    """
+    sampler = sampler or default_sampler(model)
+    if not can(model, sampler.needs):
+        raise UsageError(f"{type(sampler).__name__} needs a {sampler.needs.__name__}, and {type(model).__name__} is none")
+    place = place_of(model)
+    noise = Philox(seed, range(first, first + n), place.device, dtype=torch.promote_types(place.dtype, torch.float32))
+    given = resolve_conditions(model, cond or {}, noise, first=first, total=total or first + n)
+    steps = sampler(model, n, noise=noise, cond=given)
+    while True:
+        cast: AbstractContextManager[Any] = torch.autocast(place.device.type, autocast) if autocast else nullcontext()
+        with torch.no_grad(), evaluating(model), cast:
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step._replace(x={**as_batch(step.x), **given})
+
+
+def sample(
+    model: Any,
+    n: int = 16,
+    *,
+    seed: int = 0,
+    sampler: Sampler | None = None,
+    cond: Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+    autocast: torch.dtype | None = None,
+    on_step: Callable[[Step, int], None] | None = None,
+    **options: Any,
+) -> Samples:
+    """n samples of seed `seed`; the same whatever `batch_size` is.
+
+    `options` change the default sampler's (`steps=50`, `guidance=2`); names of the model's conditions (`label=3`) are taken as such.
+    `on_step(step, first)` hears every step of the batch that starts at sample `first`. Raises UsageError for what does not fit.
+    """
+    if n < 1:
+        raise UsageError(f"n must be at least 1, got {n}")
+    asked = {**(cond or {}), **{k: options.pop(k) for k in list(options) if k in model.conditions}}
+    sampler = with_options(sampler or default_sampler(model), options)
+    size = batch_size or BATCH
+    parts: list[dict[str, Tensor]] = []
+    for first in range(0, n, size):
+        steps = stream(model, min(size, n - first), seed=seed, sampler=sampler, cond=asked, first=first, total=n, autocast=autocast)
+        for step in steps:
+            if on_step:
+                on_step(step, first)
+        with torch.no_grad(), evaluating(model):
+            done = finish(model, step.x)
+        kept = {k: v for k, v in as_batch(step.x).items() if k in model.conditions}
+        parts.append({k: v.detach().cpu() for k, v in {**done, **kept}.items()})
+    return Samples({k: torch.cat([part[k] for part in parts]) for k in parts[0]}, final_data(model))
+
+
+def with_options(sampler: Any, options: Mapping[str, Any]) -> Sampler:
+    """The sampler with some options changed and checked. Raises UsageError for one it does not have."""
+    if not options:
+        return sampler  # type: ignore[no-any-return]
+    from .recipes import validate
+
+    changed = {**sampler.model_dump(), **options}
+    return validate(type(sampler), changed, type(sampler).__name__)  # type: ignore[no-any-return]

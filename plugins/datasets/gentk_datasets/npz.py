@@ -1,0 +1,137 @@
+"""One .npz file as a data set. Reads what `gentk sample --out x.npz` writes. Pickles are refused."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gentk.errors import UsageError
+from gentk.protocols import DataSpec, Leaf
+
+from . import options
+from .arrays import shares
+from .splits import checked, shuffled_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gentk.protocols import Noise
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Npz:
+    """Every array but `label` and `cond_NAME` is a leaf; those are conditions. Rows are examples."""
+
+    def __init__(self, chosen: options.Npz, split: str) -> None:
+        path = Path(chosen.path).expanduser()
+        arrays = _read(path)
+        leaves = {key: value for key, value in arrays.items() if not _condition(key)}
+        given = {_condition(key): value for key, value in arrays.items() if _condition(key)} if chosen.labels else {}
+        n = len(leaves["x"])
+        part = shuffled_rows(n, chosen.test_share, checked(split, "npz"))
+        if not len(part):
+            raise UsageError(f"{path}: no example is in the split '{split}' ({n} examples, test_share {chosen.test_share})")
+        training = shuffled_rows(n, chosen.test_share, "train")
+        modality = chosen.modality or _modality(leaves["x"], path)
+        bytes_image = modality == "image" and leaves["x"].dtype == np.uint8
+        if bytes_image:
+            leaves["x"] = _channels_first(leaves["x"])
+        elif modality == "image" and np.abs(leaves["x"]).max() > 1:
+            raise UsageError(f"npz {path}: the images in 'x' leave [-1, 1]; give floats in that range, or bytes (uint8)")
+        self._bytes = bytes_image
+        self.arrays = {key: value[part] for key, value in {**leaves, **given}.items()}
+        specs = {key: _leaf(value) for key, value in leaves.items()}
+        if modality == "image":
+            specs["x"] = Leaf(shape=tuple(leaves["x"].shape[1:]), range=(-1, 1), levels=256 if bytes_image else 0)
+        conditions = {key: _leaf(value) for key, value in given.items()}
+        self.spec = DataSpec(
+            modality=modality,
+            leaves=specs,
+            conditions=conditions,
+            frequencies={k: shares(given[k][training], s.classes) for k, s in conditions.items() if s.classes and not s.shape},
+        )
+
+    def __len__(self) -> int:
+        return len(self.arrays["x"])
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return {key: rows[0] for key, rows in self.batch([index]).items()}
+
+    def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
+        """Examples `indices`: floats as float32, integers as int64. Nothing is drawn from `noise`."""
+        chosen = np.asarray(indices, np.int64)
+        batch = {}
+        for key, array in self.arrays.items():
+            rows = array[chosen]
+            if key == "x" and self._bytes:
+                batch[key] = torch.from_numpy(rows).float() / 127.5 - 1
+            else:
+                batch[key] = torch.from_numpy(rows.astype(np.float32 if rows.dtype.kind == "f" else np.int64))
+        return batch
+
+
+def npz(split: str = "train", *, path: str, modality: str = "", labels: bool = True, test_share: float = 0.1) -> Npz:
+    """The examples in the file `path`. Raises UsageError: no such file, no .npz, no `x`, rows that do not match."""
+    return Npz(options.Npz(path=path, modality=modality, labels=labels, test_share=test_share), split)
+
+
+def _read(path: Path) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not hasattr(file, "files"):
+                raise ValueError("a single array")
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise UsageError(f"npz {path}: there is no such file; name one as npz:PATH") from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UsageError(f"npz {path}: this is no .npz file of plain arrays") from error
+    if "x" not in arrays:
+        raise UsageError(f"npz {path}: it has no array 'x', the examples (it has: {', '.join(sorted(arrays)) or 'nothing'})")
+    lengths = {key: len(value) if value.ndim else -1 for key, value in arrays.items()}
+    if wrong := [key for key, length in lengths.items() if length != lengths["x"]]:
+        raise UsageError(f"npz {path}: '{wrong[0]}' has not one row for each of the {lengths['x']} rows of 'x'")
+    if not lengths["x"]:
+        raise UsageError(f"npz {path}: 'x' has no rows")
+    for key, value in arrays.items():
+        if value.dtype.kind not in "fiub":
+            raise UsageError(f"npz {path}: '{key}' holds {value.dtype}, not numbers")
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise UsageError(f"npz {path}: '{key}' holds NaN or infinity")
+        if value.dtype.kind == "i" and (value < 0).any():
+            raise UsageError(f"npz {path}: '{key}' holds negative integers; classes count from 0, other numbers are floats")
+    return arrays
+
+
+def _condition(key: str) -> str:
+    return key if key == "label" else key.removeprefix("cond_") if key.startswith("cond_") else ""
+
+
+def _modality(x: NDArray[Any], path: Path) -> str:
+    shape = x.shape[1:]
+    if x.dtype == np.uint8 and len(shape) in (2, 3):
+        return "image"
+    if x.dtype.kind == "f" and len(shape) == 1:
+        return "points"
+    if x.dtype.kind == "f" and len(shape) == 3 and shape[0] in (1, 3):
+        return "image"
+    raise UsageError(f"npz {path}: cannot tell what x {x.shape} {x.dtype} is; say it with the option modality (points, image …)")
+
+
+def _channels_first(x: NDArray[Any]) -> NDArray[Any]:
+    if x.ndim == 3:
+        return x[:, None]
+    return x if x.shape[1] in (1, 3) else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+
+
+def _leaf(array: NDArray[Any]) -> Leaf:
+    classes = 0 if array.dtype.kind == "f" else int(array.max(initial=0)) + 1
+    return Leaf(shape=tuple(array.shape[1:]), classes=classes)

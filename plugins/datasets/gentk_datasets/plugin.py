@@ -1,0 +1,45 @@
+"""What gentk-datasets offers. Light: nothing here imports torch, numpy, torchvision or scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gentk.host import hookimpl
+from gentk.host.specs import DatasetSpec
+
+
+def _images(name: str, target: str, options: str, summary: str) -> DatasetSpec:
+    return DatasetSpec(name, f"gentk_datasets.{target}", "image", f"gentk_datasets.options:{options}", summary=summary)
+
+
+def _points(name: str, target: str, options: str, summary: str) -> DatasetSpec:
+    return DatasetSpec(name, f"gentk_datasets.points:{target}", "points", f"gentk_datasets.options:{options}", summary=summary)
+
+
+@hookimpl
+def gentk_datasets() -> Iterator[DatasetSpec]:
+    yield _images("mnist", "downloads:mnist", "GreyImages", "Handwritten digits, 28×28, 10 classes (downloaded)")
+    yield _images("fashion-mnist", "downloads:fashion_mnist", "GreyImages", "Clothes, 28×28, 10 classes (downloaded)")
+    yield _images("cifar10", "downloads:cifar10", "ColourImages", "Small photographs, 3×32×32, 10 classes (downloaded)")
+    yield _images("digits", "digits:digits", "Digits", "Handwritten digits, 8×8, 10 classes (comes with scikit-learn)")
+    yield DatasetSpec(
+        "folder",
+        "gentk_datasets.folder:folder",
+        "image",
+        "gentk_datasets.options:Folder",
+        argument="path",
+        summary="folder:PATH, your own images, resized and cropped to a square",
+    )
+    yield DatasetSpec(
+        "npz",
+        "gentk_datasets.npz:npz",
+        "",
+        "gentk_datasets.options:Npz",
+        argument="path",
+        summary="npz:PATH, your own arrays, or what `gentk sample --out x.npz` wrote",
+    )
+    yield _points("swiss-roll", "swiss_roll", "SwissRoll", "A spiral in the plane")
+    yield _points("moons", "moons", "Moons", "Two interleaving half circles, 2 classes")
+    yield _points("circles", "circles", "Circles", "Two concentric circles, 2 classes")
+    yield _points("checkerboard", "checkerboard", "Checkerboard", "Every other square of a board")
+    yield _points("eight-gaussians", "eight_gaussians", "EightGaussians", "Eight Gaussians on a circle, 8 classes")

@@ -1,0 +1,89 @@
+"""Denoising diffusion, whatever the network: the objective of Ho et al. 2020 on any Gaussian path, and the Denoiser it gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+import gentk
+from gentk.conditions import Label, drop
+from gentk.gaussian.predictions import EDM, PARAMETERISATIONS, Parameterisation, noised
+from gentk.gaussian.schedules import at, rows
+from gentk.protocols import Batch, DataSpec, Phase, Prediction
+
+from .config import PathConfig
+
+
+class Denoising(nn.Module):
+    """Base of this plugin's models: a subclass makes `net(x_t, clock, label)`.
+
+    loss = E ‖net(x_t, t) − target‖², t drawn stratified over the batch (Kingma et al. 2021, app. I.1), which lowers its variance.
+    """
+
+    Config: ClassVar[type[BaseModel]]
+    ema = ("net",)
+    net: nn.Module
+
+    def __init__(self, config: PathConfig, data: DataSpec) -> None:
+        super().__init__()
+        self.config, self.data = config, data
+        self.schedule = gentk.schedule(config.schedule, **config.schedule_options)
+        self.parameterisation: Parameterisation = (
+            EDM(config.sigma_data) if config.prediction == "edm" else PARAMETERISATIONS[config.prediction]()
+        )
+        self.times = self._times()
+        labelled = "label" in data.conditions
+        self.conditions = {"label": Label.of(data, dropout=config.label_dropout > 0)} if labelled else {}
+
+    def _times(self) -> tuple[float, float]:
+        """Where the network is defined: not at pure noise where its output says nothing about x."""
+        top = 1.0
+        if at(self.schedule, 1.0)[0] == 0 and self.config.prediction in ("eps", "score", "edm"):
+            top = 0.999
+        low = 0.0
+        if self.config.prediction == "edm":
+            low = float(self.schedule.inverse(torch.tensor(-math.log(self.config.sigma_min), dtype=torch.float64)))
+        return low, top
+
+    @property
+    def classes(self) -> int:
+        """Size of the class embedding, the "none" included; 0 without labels."""
+        label = self.conditions.get("label")
+        return label.classes + label.dropout if label else 0
+
+    def ask(self, x_t: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
+        """The network's raw output for times t, () or (n,)."""
+        clock = rows(self.parameterisation.clock(self.schedule, t), x_t)
+        out: Tensor = self.net(self.parameterisation.given(x_t, self.schedule, t), clock, label)
+        return out
+
+    def denoise(self, x_t: Tensor, t: Tensor, cond: Batch) -> Prediction:
+        return self.parameterisation.read(self.ask(x_t, t, cond.get("label")), x_t, self.schedule, t)
+
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase(),)
+
+    def loss(self, batch: Batch, phase: str, step: int) -> Mapping[str, Any]:
+        x = batch["x"]
+        t = self.training_times(len(x))
+        x_t, eps = noised(x, self.schedule, t)
+        label = self.conditions.get("label")
+        shown = drop(label, batch["label"], self.config.label_dropout) if label else None
+        out = self.ask(x_t, t, shown)
+        return {"loss": (out.float() - self.parameterisation.target(x, eps, self.schedule, t)).square().mean()}
+
+    def training_times(self, n: int) -> Tensor:
+        """n times, float64 on the host, one from each n-th part of their distribution, in random order."""
+        u = (torch.randperm(n) + torch.rand(n, dtype=torch.float64)) / n
+        low, high = self.times
+        if self.config.times == "lognormal":
+            log_level = self.config.times_mean + self.config.times_std * torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6))
+            return self.schedule.inverse(-log_level).clamp(low, high)
+        if steps := getattr(self.schedule, "steps", 0):
+            return ((u * steps).floor() + 1) / steps
+        return (low + (high - low) * u).clamp(min=1e-5)

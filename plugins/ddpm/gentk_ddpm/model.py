@@ -1,0 +1,35 @@
+"""`ddpm`: images of any size and channel count, with or without a class."""
+
+from __future__ import annotations
+
+from gentk.nets.unet import UNet
+from gentk.protocols import DataSpec
+
+from .config import DDPMConfig
+from .denoising import Denoising
+
+
+class DDPM(Denoising):
+    """Denoising diffusion with a U-Net (Ho et al. 2020; class condition and dropout: Ho & Salimans 2022)."""
+
+    Config = DDPMConfig
+    config: DDPMConfig
+    outer = ("net.conv_in", "net.conv_out", "net.time_embedding")  # an optimizer for matrices leaves the first and last layers alone
+
+    def __init__(self, config: DDPMConfig, data: DataSpec) -> None:
+        super().__init__(config, data)
+        self.net = UNet(
+            data.shape[0],
+            channels=config.channels,
+            layers=config.layers,
+            attention=config.attention,
+            middle_attention=config.middle_attention,
+            head_dim=config.head_dim,
+            groups=config.groups,
+            eps=config.eps,
+            dropout=config.dropout,
+            scale_shift=config.scale_shift,
+            downsample_padding=config.downsample_padding,
+            patch=config.patch,
+            classes=self.classes,
+        )

@@ -1,0 +1,33 @@
+"""What gentk-ddpm offers. Light: nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gentk.host import ModelSpec, RecipeSpec, hookimpl
+
+
+@hookimpl
+def gentk_models() -> Iterator[ModelSpec]:
+    yield ModelSpec(
+        "ddpm",
+        "gentk_ddpm.model:DDPM",
+        config="gentk_ddpm.config:DDPMConfig",
+        summary="Denoising diffusion of images with a U-Net, any size, optionally by class",
+        paper="arXiv:2006.11239",
+    )
+    yield ModelSpec(
+        "ddpm-points",
+        "gentk_ddpm.points:DDPMPoints",
+        config="gentk_ddpm.config:PointsConfig",
+        summary="Denoising diffusion of points with an MLP",
+        paper="arXiv:2006.11239",
+    )
+
+
+@hookimpl
+def gentk_recipes() -> Iterator[RecipeSpec]:
+    yield RecipeSpec("mnist", "recipes/mnist.toml", weights="weights/mnist", summary="Handwritten digits, by class")
+    yield RecipeSpec("fashion-mnist", "recipes/fashion-mnist.toml", weights="weights/fashion-mnist", summary="Clothing of ten kinds")
+    yield RecipeSpec("swiss-roll", "recipes/swiss-roll.toml", weights="weights/swiss-roll", summary="A spiral in the plane")
+    yield RecipeSpec("moons", "recipes/moons.toml", weights="weights/moons", summary="Two half-moons, by class")
