@@ -1,6 +1,6 @@
 """gentk: train, sample, measure and share any generative model. Importing this imports nothing else.
 
-    m = gentk.load("ddpm"); gentk.sample(m, 16, seed=0, label=3).save("threes.png")
+m = gentk.load("ddpm"); gentk.sample(m, 16, seed=0, label=3).save("threes.png")
 """
 
 from __future__ import annotations

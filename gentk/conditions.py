@@ -47,7 +47,8 @@ class Label(_Condition):
     def of(cls, data: DataSpec, name: str = "label", *, dropout: bool = False) -> Label:
         """The condition `name` of a data set."""
         leaf = data.conditions[name]
-        return cls(classes=leaf.classes, names=leaf.names, frequencies=tuple(data.frequencies.get(name, ())), dropout=dropout)
+        about = "Which class: one, several (1,4-6), a name" + (", or none." if dropout else ".")
+        return cls(help=about, classes=leaf.classes, names=leaf.names, frequencies=tuple(data.frequencies.get(name, ())), dropout=dropout)
 
     def parse(self, text: str) -> list[int | None]:
         """`"3"`, `"0-9"`, `"1,4-6"`, `"boot"`, `"none"` → class indices (None: no class), to be dealt out over the samples."""
@@ -190,5 +191,3 @@ def drop(condition: Label, values: Tensor, share: float) -> Tensor:
     if null is None or share == 0:
         return values
     return torch.where(torch.rand(len(values), device=values.device) < share, null.to(values), values)
-
-

@@ -89,6 +89,8 @@ class Condition(Protocol):
     """One input beside the noise. In the core: Label, Text, Number, File (`gentk.conditions`). ValueErrors are one line."""
 
     required: bool
+    help: str
+    metavar: str  # what the flag's value looks like: "0-9"
 
     def parse(self, text: str) -> Any: ...  # the command line's word -> a value for `prepare`; no torch
     def prepare(self, value: Any, n: int) -> Tensor: ...  # (n, …); m given values cycle
@@ -227,5 +229,3 @@ class NextToken(Protocol):
     def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]: ...
 
     # tokens (n, k) stand at length[i] … length[i]+k-1 -> logits (n, k, V) after each
-
-

@@ -74,6 +74,19 @@ def place_of(model: nn.Module) -> Tensor:
     return torch.empty(0, device=device, dtype=torch.float32 if floating is None else floating.dtype)
 
 
+def pick_device(name: str) -> torch.device:
+    """ "auto": CUDA, else MPS, else the CPU. Raises UsageError for a device that is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device '{name}' cannot be used: {' '.join(str(error).split())[:100]}") from None
+    return torch.device(name)
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode; every submodule's own mode comes back at the end."""

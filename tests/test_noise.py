@@ -15,7 +15,9 @@ def test_a_sample_draws_the_same_in_any_batch() -> None:
 
 
 def test_seed_index_and_fork_all_count() -> None:
-    draws = [Philox(s, [i]).fork(f).normal(4) if f else Philox(s, [i]).normal(4) for s in (0, 1, 2**40) for i in (0, 1) for f in ("", "a", "b")]
+    draws = [
+        Philox(s, [i]).fork(f).normal(4) if f else Philox(s, [i]).normal(4) for s in (0, 1, 2**40) for i in (0, 1) for f in ("", "a", "b")
+    ]
     assert len({tuple(d.flatten().tolist()) for d in draws}) == len(draws)
 
 

@@ -139,6 +139,11 @@ def at(schedule: Schedule, t: float) -> tuple[float, float]:
     return float(alpha), float(sigma)
 
 
+def when(schedule: Schedule, level: float) -> float:
+    """The time whose noise level σ/α is `level`."""
+    return float(schedule.inverse(torch.tensor(-math.log(level), **_HOST)))
+
+
 def scales(schedule: Schedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     """(α, σ) for a state `like` (n, …): on its device and in its dtype, broadcast over its trailing dimensions.
 

@@ -82,9 +82,7 @@ def karras(
     return _to_data(schedule.inverse(-rho * root.log()))
 
 
-def exponential(
-    schedule: Schedule, times: Times, steps: int, *, sigma_min: float | None = None, sigma_max: float | None = None
-) -> Tensor:
+def exponential(schedule: Schedule, times: Times, steps: int, *, sigma_min: float | None = None, sigma_max: float | None = None) -> Tensor:
     """Equal steps of log σ/α."""
     top, bottom = (torch.tensor(v, dtype=_F64).log().item() for v in levels(schedule, times, sigma_min, sigma_max))
     return _to_data(schedule.inverse(-torch.linspace(top, bottom, steps, dtype=_F64)))

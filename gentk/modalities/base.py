@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,9 +31,10 @@ class Modality(ABC):
     folders: ClassVar[bool] = False  # whether `save` takes a folder, one file each
 
     def check_path(self, path: str | Path) -> None:
-        """Raises UsageError, naming the known suffixes, if `save` cannot write `path`. Costs nothing: no torch, no disk but one look."""
+        """Raises UsageError if `save` cannot write `path`: an unknown suffix, no folder to put it in. For before the work: no torch."""
         path = Path(path)
         if self.is_folder(path) or path.suffix.lower() in self.suffixes:
+            writable(path)
             return
         known = ", ".join(self.suffixes) + (", or a folder" if self.folders else "")
         if not path.suffix:
@@ -78,6 +80,16 @@ class Modality(ABC):
             raise UsageError(f"{path}: there is no animation of {self.name}")
         if Path(path).suffix.lower() not in self.animated:
             raise UsageError(f"{path}: an animation is saved as {' or '.join(self.animated)}")
+        writable(Path(path))
+
+
+def writable(path: Path) -> None:
+    """Raises UsageError where the folder of `path` is missing or not ours to write in."""
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {parent}")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {path}: no permission to write in {parent}")
 
 
 def leaf(batch: Batch, name: str = "x") -> NDArray[Any]:

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from ..protocols import Batch, DataSpec
 
-READABLE = 512
-"""A grid whose longer side would be under this many pixels is enlarged by a whole number."""
-PAD = 2  # pixels of an image between two of them, before enlarging
+READABLE = 720
+"""A grid is enlarged by the largest whole number that keeps its longer side within this many pixels."""
 GROUND = 72  # the grey between them: neither black nor white, so that both kinds of image end where they end
 WIDEST = 2.5  # times as wide as high: how far a grid may be from a square in order to have no gap
 FILES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
@@ -83,8 +82,7 @@ def grid(images: NDArray[np.uint8]) -> PIL.Image.Image:
     import numpy as np
 
     n, channels, height, width = images.shape
-    columns, rows, scale = layout(n, height, width)
-    pad = PAD if n > 1 else 0
+    columns, rows, pad, scale = layout(n, height, width)
     sheet = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, channels), GROUND, np.uint8)
     for i, image in enumerate(images):
         top, left = pad + (i // columns) * (height + pad), pad + (i % columns) * (width + pad)
@@ -92,15 +90,16 @@ def grid(images: NDArray[np.uint8]) -> PIL.Image.Image:
     return _pillow(sheet.repeat(scale, 0).repeat(scale, 1))
 
 
-def layout(n: int, height: int, width: int) -> tuple[int, int, int]:
-    """Columns, rows and enlargement of a grid of n images. Raises UsageError for n = 0."""
+def layout(n: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """Columns, rows, pixels between two images before enlarging, and enlargement of a grid. Raises UsageError for n = 0."""
     if n < 1:
         raise UsageError("there is no image to picture")
     columns = next((c for c in range(1, n + 1) if n % c == 0 and 1 <= c * c * width / (n * height) <= WIDEST), 0)
     columns = columns or max(1, round(math.sqrt(n * height / width)))  # no full grid: a square one with a gap at its end
     rows = math.ceil(n / columns)
-    longer = max(columns * (width + PAD), rows * (height + PAD)) + PAD
-    return columns, rows, max(1, READABLE // longer)
+    pad = 0 if n == 1 else 1 if min(height, width) < 16 else 2
+    longer = max(columns * (width + pad), rows * (height + pad)) + pad
+    return columns, rows, pad, max(1, READABLE // longer)
 
 
 def _pillow(pixels: NDArray[np.uint8]) -> PIL.Image.Image:

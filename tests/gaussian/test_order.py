@@ -58,7 +58,9 @@ def test_exact_ends_are_finite(kind: type[GaussianSampler], schedule: object, sp
             assert bool(step.x.isfinite().all())  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("sampler", [Ancestral(steps=200), DDIM(steps=200, eta=1.0), DDIM(steps=400, eta=0.5)], ids=["ddpm", "eta 1", "eta ½"])
+@pytest.mark.parametrize(
+    "sampler", [Ancestral(steps=200), DDIM(steps=200, eta=1.0), DDIM(steps=300, eta=0.5)], ids=["ddpm", "eta1", "eta½"]
+)
 @pytest.mark.parametrize("schedule", [Rectified(), Cosine()], ids=["rectified", "cosine"])
 def test_stochastic_samplers_keep_the_law(sampler: GaussianSampler, schedule: object) -> None:
     from gentk.noise import Philox

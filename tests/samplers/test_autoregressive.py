@@ -30,7 +30,9 @@ class Chain:
         last = torch.where(length > 0, given.gather(1, (length - 1).clamp(min=0)[:, None])[:, 0], 1)
         return Begun(TABLE[last].log(), {"fed": fed}, given, length)
 
-    def next(self, tokens: torch.Tensor, cache: dict[str, torch.Tensor], length: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def next(
+        self, tokens: torch.Tensor, cache: dict[str, torch.Tensor], length: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         fed, rows = cache["fed"].clone(), torch.arange(len(tokens))
         assert bool((fed[rows, length] == -1).all()), "a place was fed twice"
         assert bool(((length == 0) | (fed[rows, (length - 1).clamp(min=0)] >= 0)).all()), "a place was left out"
@@ -39,7 +41,9 @@ class Chain:
         return TABLE[tokens].log(), {"fed": fed}
 
 
-def run(n: int, rows: list[int] | None = None, prompt: list[list[int]] | None = None, **options: object) -> tuple[torch.Tensor, torch.Tensor, Chain]:
+def run(
+    n: int, rows: list[int] | None = None, prompt: list[list[int]] | None = None, **options: object
+) -> tuple[torch.Tensor, torch.Tensor, Chain]:
     model, cond = Chain(), {}
     if prompt:
         given = torch.full((n, LENGTH), -1)

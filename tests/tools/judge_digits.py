@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def judge(x: Tensor, label: Tensor | None, name: str = "MNIST") -> dict[str, Any
     sets = sets_of(len(test_x), min(size, 1000))
     mine = features[: len(sets[0])]
     reals = [test_features[rows] for rows in sets]
-    pairs = list(zip(reals[:-1], reals[1:], strict=True))
+    pairs = list(pairwise(reals))
 
     found: dict[str, Any] = {"samples": len(x), "compared": len(mine)}
     found["classifier accuracy on test digits"] = float((test_p.argmax(1) == test_y).double().mean())

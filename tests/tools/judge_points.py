@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .metrics import wasserstein
 
-REPEATS = 5  # W₂ of two finite sets is itself random: a mean over fresh sets
+REPEATS = 10  # W₂ of two finite sets is itself random: a mean over fresh sets
 
 
 def fresh(data: Any, n: int, first: int) -> Tensor:

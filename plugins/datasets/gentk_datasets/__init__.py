@@ -1,0 +1,1 @@
+"""Data sets for gentk. `gentk_datasets.plugin` says what there is."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gentk.host import hookimpl
-from gentk.host.specs import DatasetSpec
+from gentk.host import DatasetSpec, hookimpl
 
 
 def _images(name: str, target: str, options: str, summary: str) -> DatasetSpec:

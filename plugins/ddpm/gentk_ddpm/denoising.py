@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 import gentk
 from gentk.conditions import Label, drop
 from gentk.gaussian.predictions import EDM, PARAMETERISATIONS, Parameterisation, noised
-from gentk.gaussian.schedules import at, rows
+from gentk.gaussian.schedules import at, rows, when
 from gentk.protocols import Batch, DataSpec, Phase, Prediction
 
 from .config import PathConfig
@@ -47,7 +46,7 @@ class Denoising(nn.Module):
             top = 0.999
         low = 0.0
         if self.config.prediction == "edm":
-            low = float(self.schedule.inverse(torch.tensor(-math.log(self.config.sigma_min), dtype=torch.float64)))
+            low = when(self.schedule, self.config.sigma_min)
         return low, top
 
     @property

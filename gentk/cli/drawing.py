@@ -1,0 +1,134 @@
+"""Drawing what a `gentk sample` line asks for: load, step with progress, save, say what was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..host import lookup
+from .out import out
+from .progress import progress
+from .subject import Subject
+
+if TYPE_CHECKING:
+    from ..protocols import Step
+    from ..sampling import Samples
+
+MOST_FRAMES = 60  # of an animation: more cannot be told apart
+
+
+@dataclass(frozen=True)
+class Request:
+    """A `gentk sample` line, checked."""
+
+    sampler: Any
+    conditions: dict[str, Any]
+    n: int
+    seed: int
+    out: Path | None
+    trajectory: Path | None
+    batch_size: int | None
+    device: str
+    dtype: str
+    compile: bool
+
+
+def draw(found: Subject, request: Request) -> None:
+    """Everything that can be refused is refused before the first step."""
+    data = (found.config.get("latents") or found.config)["data"]
+    modality = lookup.modality(data["modality"])
+    path = request.out or fresh(f"{found.title.replace('/', '-')}-{request.seed}{modality.default_suffix}")
+    modality.check_path(path)
+    if request.trajectory:
+        modality.check_animation(request.trajectory)
+    with progress(found.title, request.n) as advance:
+        model = prepared(found, request)
+        start = time.perf_counter()
+        samples, frames = run(model, request, advance)
+        seconds = time.perf_counter() - start
+    samples.save(path)
+    if request.trajectory:
+        modality.animate(frames, samples.data, request.trajectory)
+    report(found, request, path, seconds)
+
+
+def prepared(found: Subject, request: Request) -> Any:
+    """The model on its device, in its number format."""
+    from ..sampling import pick_device
+    from ..weights.folder import read
+
+    model = read(found.folder).to(pick_device(request.device))
+    if request.dtype == "float64":
+        if next((p.device.type for p in model.parameters()), "cpu") == "mps":
+            raise UsageError("--dtype float64: this device has no float64; use --device cpu")
+        model = model.double()
+    if request.compile:
+        for child in (c for c in model.children() if any(True for _ in c.parameters())):
+            child.compile(dynamic=True)
+    return model
+
+
+def run(model: Any, request: Request, advance: Callable[[Step, int], None]) -> tuple[Samples, list[Any]]:
+    """The samples, and the states on the way of the first batch where an animation is wanted."""
+    import torch
+
+    from ..sampling import finish, sample
+
+    frames: list[Any] = []
+
+    def on_step(step: Step, first: int) -> None:
+        advance(step, first)
+        if request.trajectory and first == 0:
+            every = max(1, step.total // MOST_FRAMES)
+            if step.index % every == 0 or step.index == step.total:
+                frames.append({k: v.cpu() for k, v in finish(model, step.x).items()})
+
+    autocast = torch.bfloat16 if request.dtype == "bfloat16" else None
+    given = {"seed": request.seed, "sampler": request.sampler, "cond": request.conditions, "batch_size": request.batch_size}
+    return sample(model, request.n, **given, autocast=autocast, on_step=on_step), frames
+
+
+def fresh(name: str) -> Path:
+    """A file of this name in the current folder, numbered where there is one already."""
+    path, k = Path(name), 1
+    while path.exists():
+        path, k = Path(name).with_stem(f"{Path(name).stem}-{k}"), k + 1
+    return path
+
+
+def report(found: Subject, request: Request, path: Path, seconds: float) -> None:
+    data = {
+        "file": str(path), "trajectory": str(request.trajectory) if request.trajectory else None, "weights": found.title,
+        "plugin": found.plugin, "model": found.config["model"], "sampler": found.sampler.name, "options": request.sampler.model_dump(mode="json"),
+        "conditions": request.conditions, "n": request.n, "seed": request.seed, "seconds": round(seconds, 2),
+    }  # fmt: skip
+    out.result(data, lambda: people(data))
+
+
+def people(data: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", justify="right")
+    table.add_column(overflow="fold")
+    table.add_row("file", f"[bold]{data['file']}[/]  ({data['n']} sample{'s' * (data['n'] > 1)})")
+    if data["trajectory"]:
+        table.add_row("trajectory", data["trajectory"])
+    table.add_row(
+        "weights",
+        f"{data['weights']} ({data['plugin']}/{data['model']})" + "".join(f", {k} {short(v)}" for k, v in data["conditions"].items()),
+    )
+    table.add_row("sampler", ", ".join([data["sampler"], *(f"{k} {v}" for k, v in data["options"].items() if v is not None)]))
+    table.add_row("seed", str(data["seed"]))
+    table.add_row("time", f"{data['seconds']:.1f} s, {data['n'] / max(data['seconds'], 1e-9):.1f} samples/s")
+    return table
+
+
+def short(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join("none" if v is None else str(v) for v in value)
+    return str(value)

@@ -1,0 +1,100 @@
+"""The root command: a table of names. A command's module is imported when the command runs or shows its own help."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from .globals import settings
+
+COMMANDS = {  # name: (module, help, panel)
+    "sample": ("gentk.cli.sample", "Draw samples from a model.", "Make"),
+    "train": ("gentk.cli.train", "Train a recipe.", "Make"),
+    "plot": ("gentk.cli.plot", "Draw a picture of data or of a run.", "Look"),
+    "inspect": ("gentk.cli.inspect", "Say what a folder of weights holds.", "Look"),
+    "plugins": ("gentk.cli.plugins", "List plugins, and show one.", "List"),
+    "models": ("gentk.cli.listings", "List the models of all plugins.", "List"),
+    "recipes": ("gentk.cli.listings", "List recipes.", "List"),
+    "datasets": ("gentk.cli.listings", "List data sets.", "List"),
+    "samplers": ("gentk.cli.listings", "List samplers.", "List"),
+    "schedules": ("gentk.cli.listings", "List noise schedules.", "List"),
+    "metrics": ("gentk.cli.listings", "List metrics.", "List"),
+}
+
+
+class Lazy(TyperCommand):
+    """A name with its help; the command itself is built from `source` when it is needed."""
+
+    def __init__(self, name: str, source: str | EntryPoint, **about: Any) -> None:
+        super().__init__(name, **about)
+        self.source = source
+
+    def build(self, args: list[str], resilient: bool) -> Any:
+        if isinstance(self.source, EntryPoint):
+            return typer.main.get_command(_load(self.source))
+        module = import_module(self.source)
+        if hasattr(module, "command"):  # a command whose flags depend on its arguments
+            return module.command(args, resilient)
+        return typer.main.get_command(getattr(module, f"{self.name}_app", None) or module.app)
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        real = self.build(args, extra.get("resilient_parsing", False))
+        return real.make_context(info_name, args, parent=parent, **extra)
+
+
+def _load(ep: EntryPoint) -> typer.Typer:
+    from ..errors import GentkError
+    from ..host.manager import one_line
+
+    try:
+        app: typer.Typer = ep.load()
+    except (Exception, SystemExit) as error:
+        raise GentkError(f"command '{ep.name}' of {ep.dist.name} {ep.dist.version} cannot be loaded: {one_line(error)}") from error  # type: ignore[union-attr]
+    return app
+
+
+def root() -> TyperGroup:
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]})
+    app.callback()(_globals)
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    for name, (module, text, panel) in COMMANDS.items():
+        group.add_command(Lazy(name, module, help=text, rich_help_panel=panel))
+    for ep in entry_points(group="gentk.commands"):
+        if ep.name not in COMMANDS:  # a stranger may add a command, never replace one
+            help = f"{ep.dist.metadata['Summary']} ({ep.dist.name})"  # type: ignore[union-attr]
+            group.add_command(Lazy(ep.name, ep, help=help, rich_help_panel="From plugins"))
+    return group
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"gentk {version('gentk')}")
+        raise typer.Exit()
+
+
+def _globals(
+    json: Annotated[bool, typer.Option("--json", help="One JSON value on stdout; everything else on stderr.")] = False,
+    disable: Annotated[
+        list[str],
+        typer.Option(
+            "-x", "--disable", metavar="NAME", help="Block a plugin before it is imported.", autocompletion=lambda: _plugin_names()
+        ),
+    ] = [],
+    strict: Annotated[bool, typer.Option("--strict", help="A broken plugin is an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Train, sample, measure and share any generative model.
+
+    The options below may stand anywhere on the line.
+    """
+    settings.strict = strict
+    settings.disabled |= set(disable)
+
+
+def _plugin_names() -> list[str]:
+    return sorted({ep.name for ep in entry_points(group="gentk")})

@@ -1,0 +1,68 @@
+"""What a command line talks about, found from metadata, TOML and JSON: plugin, recipe, the weights' config, sampler. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..host import SamplerSpec, lookup, resolve
+from ..weights.names import locate
+from ..weights.safety import read_config
+
+DEFAULT = "ddpm"  # the one name that the core knows: what is meant where nothing is said
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Weights and the sampler that is to draw from them."""
+
+    title: str
+    folder: Path
+    config: Mapping[str, Any]
+    sampler: SamplerSpec
+    options: Mapping[str, Any]  # what the weights recommend for this sampler
+
+    @property
+    def plugin(self) -> str:
+        return str(self.config["plugin"])
+
+    def sampler_class(self) -> Any:
+        return resolve(self.sampler.target)
+
+
+def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler: str | None, model: str | None = None) -> Subject:
+    """What the words on the line mean. Raises UsageError with a suggestion."""
+    if weights and (plugin or recipe or model):
+        raise UsageError("--weights names a folder by itself: leave out --plugin, --recipe and --model")
+    if model and not recipe:
+        recipe = recipe_of(plugin or DEFAULT, model)
+    found = locate(weights or "/".join(filter(None, (plugin or DEFAULT, recipe))))
+    config = read_config(found.folder)
+    recommended = config.get("sampler") or {}
+    name = sampler or recommended.get("name") or first_sampler(config)
+    spec = lookup.find("samplers", name, config["plugin"]).spec
+    options = recommended.get("options", {}) if name == recommended.get("name") else {}
+    return Subject(found.title, found.folder, config, spec, options)
+
+
+def recipe_of(plugin: str, model: str) -> str:
+    """The first recipe with weights that is of this model."""
+    from ..recipes import read
+
+    lookup.model_spec(plugin, model)
+    for name, spec in lookup.specs("recipes", plugin).items():
+        table = read(lookup.recipe_path(plugin, name))["model"]
+        if spec.weights and table.get("name", model) == model:
+            return name
+    raise UsageError(f"plugin '{plugin}' ships no weights of its model '{model}': train it, then use --weights")
+
+
+def first_sampler(config: Mapping[str, Any]) -> str:
+    """For weights that recommend none: what the plugin says of the model, else the core's first."""
+    spec = lookup.model_spec(config["plugin"], config["model"])
+    return str(
+        spec.sampler or next(iter(lookup.specs("samplers", config["plugin"])), None) or next(iter(lookup.specs("samplers", lookup.CORE)))
+    )

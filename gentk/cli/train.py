@@ -1,0 +1,126 @@
+"""gentk train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Option
+
+from ..errors import Interrupted, UsageError
+from ..host import lookup
+from .out import out
+from .sample import Name, _models, _recipes
+from .subject import DEFAULT
+from .view import view
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command()
+def train(
+    plugin: Name = None,
+    model: Annotated[
+        str | None, Option("--model", "-m", metavar="NAME", help="The first recipe of this model.", autocompletion=_models)
+    ] = None,
+    recipe: Annotated[
+        str | None, Option("--recipe", "-r", metavar="NAME|FILE.toml", help="Which recipe. \\[default: its first]", autocompletion=_recipes)
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        Option(
+            "--dataset",
+            "-d",
+            metavar="NAME",
+            help="Another data set: gentk datasets.",
+            autocompletion=lambda: list(lookup.specs("datasets")),
+        ),
+    ] = None,
+    split: Annotated[str | None, Option(metavar="NAME", help="Which part of it.")] = None,
+    set_: Annotated[list[str], Option("--set", metavar="KEY.PATH=VALUE", help="Override a key of the recipe: training.lr=1e-3")] = [],
+    init: Annotated[str | None, Option(metavar="WEIGHTS", help="Weights to start from.")] = None,
+    out_: Annotated[Path | None, Option("--out", metavar="DIR", help="The run's folder. \\[default: a new one in runs/]")] = None,
+    resume: Annotated[bool, Option("--resume", help="Go on with the run at --out.")] = False,
+    max_steps: Annotated[int | None, Option(min=1, help="Stop early; the learning rates stay those of the whole run.")] = None,
+    device: Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto",
+    dry_run: Annotated[bool, Option("--dry-run", help="Check and print the resolved recipe; train nothing.")] = False,
+) -> None:
+    """Train a recipe. Ctrl-C saves first; --resume goes on exactly where it stopped."""
+    folder, resolved = resuming(out_, set_, dataset, recipe) if resume else starting(plugin, model, recipe, dataset, split, set_, out_)
+    if dry_run:
+        out.result(resolved.model_dump(mode="json"), lambda: resolved.model_dump_json(indent=2))
+        return
+    from ..weights.names import locate
+
+    run(resolved, folder, init=locate(init).folder if init else None, resume=resume, max_steps=max_steps, device=device)
+
+
+def starting(
+    plugin: str | None,
+    model: str | None,
+    recipe: str | None,
+    dataset: str | None,
+    split: str | None,
+    changes: list[str],
+    folder: Path | None,
+) -> tuple[Path, Any]:
+    """(a folder for the run, the resolved recipe)."""
+    owner = plugin or DEFAULT
+    if model and not recipe:
+        recipe = first_recipe(owner, model)
+    assignments = [*([f'dataset.name="{dataset}"'] if dataset else []), *([f'dataset.split="{split}"'] if split else []), *changes]
+    resolved = lookup.recipe(owner, recipe, assignments)
+    name = Path(recipe).stem if recipe else lookup.recipe_spec(owner, None).name
+    return folder or fresh(Path("runs") / f"{resolved.model.plugin}-{name}"), resolved
+
+
+def first_recipe(plugin: str, model: str) -> str:
+    """The first recipe that trains this model."""
+    from ..recipes import read
+
+    lookup.model_spec(plugin, model)
+    for name in lookup.specs("recipes", plugin):
+        if read(lookup.recipe_path(plugin, name)).get("model", {}).get("name", "") == model:
+            return name
+    raise UsageError(f"plugin '{plugin}' has no recipe of its model '{model}': write one and give it as --recipe FILE.toml")
+
+
+def resuming(folder: Path | None, changes: list[str], dataset: str | None, recipe: str | None) -> tuple[Path, Any]:
+    """The run at `folder` with its own recipe. Only how long it trains may change: anything else would be another run."""
+    from ..runs import Run
+
+    if folder is None:
+        raise UsageError("--resume needs --out: which run to go on with")
+    if dataset or recipe:
+        raise UsageError("--resume goes on with the run's own recipe: leave out --recipe and --dataset")
+    if not Run(folder).exists:
+        raise UsageError(f"{folder} holds no run to resume")
+    return folder, lookup.recipe(DEFAULT, str(Run(folder).recipe), changes)
+
+
+def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps: int | None, device: str) -> None:
+    """Train under a live view. The first signal saves and stops; it is told how to go on."""
+    from ..training import Training, stopping
+
+    title = f"{recipe.model.plugin}/{recipe.model.name} on {recipe.dataset.name}"
+    with stopping() as stop:
+        training = Training(recipe, folder, init=init, resume=resume, max_steps=max_steps, device=device)
+        with view(title, training.trainer.total, folder, since=training.trainer.step, silent=not training.ranks.first) as show:
+            for progress in training:
+                show(progress.step, progress.logs)
+                if stop.signal:
+                    training.save()
+                    where = f"stopped at step {progress.step} of {progress.total}, saved"
+                    raise Interrupted(f"{where}; go on with: gentk train --resume --out {folder}", stop.signal)
+    if training.ranks.first:
+        data = {"run": str(folder), "steps": training.trainer.step, **training.trainer.last, **training.trainer.validate()}
+        out.result(data, lambda: f"[bold]{folder}[/]  after {data['steps']} steps; look: gentk sample --weights {folder}")
+
+
+def fresh(path: Path) -> Path:
+    """The folder, numbered where it is taken."""
+    found, k = path, 1
+    while found.exists():
+        found, k = path.with_name(f"{path.name}-{k}"), k + 1
+    return found

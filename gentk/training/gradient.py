@@ -1,0 +1,123 @@
+"""One round of a GradientModel: every phase that is due, each with its micro-batches, its sums and its optimizer step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import GentkError
+from ..protocols import Batch, Phase
+from ..recipes import TrainingPart
+from .averages import under
+from .distributed import Ranks
+from .optimizers import Optimizer, make
+from .order import seed_all
+from .rates import share
+
+
+def cut(batch: Batch, low: int, high: int) -> dict[str, Tensor]:
+    return {key: value[low:high] for key, value in batch.items()}
+
+
+def micro_batches(size: int, count: int) -> list[tuple[int, int]]:
+    """Where each of `count` micro-batches of a batch lies."""
+    return [(size * j // count, size * (j + 1) // count) for j in range(count)]
+
+
+class GradientRounds:
+    """The phases of one model and their optimizers. The trainer scales nothing, and what the model froze stays frozen."""
+
+    def __init__(self, model: Any, settings: TrainingPart, ranks: Ranks, autocast: torch.dtype | None) -> None:
+        self.model, self.settings, self.ranks, self.autocast = model, settings, ranks, autocast
+        self.device = next(model.parameters()).device
+        self.trainable = [name for name, p in model.named_parameters() if p.requires_grad]
+        self.phases: tuple[Phase, ...] = model.phases()
+        parameters = dict(model.named_parameters())
+        self.owned: dict[str, list[nn.Parameter]] = {}
+        self.optimizers: dict[str, Optimizer] = {}
+        for phase in self.phases:
+            for path in phase.trains:
+                model.get_submodule(path)  # a path that names nothing must not silently train nothing
+            names = [n for n in self.trainable if under(n, phase.trains)]
+            if not names:
+                raise GentkError(f"phase '{phase.name}' of {type(model).__name__} trains no parameter")
+            self.owned[phase.name] = [parameters[n] for n in names]
+            key = phase.optimizer or phase.name
+            if key not in self.optimizers:
+                self.optimizers[key] = make(model, names, settings, key)
+
+    def round(self, step: int, batch: Batch, first: int, count: int) -> dict[str, float]:
+        """Round `step` on this rank's part of its batch: micro-batches `first` … of `count` in all. Returns the logs."""
+        self.model.train()
+        logs: dict[str, float] = {}
+        for phase in self.phases:
+            if step % phase.every == 0:
+                logs.update(self._phase(phase, step, batch, first, count))
+        self.ranks.share(self.model.buffers())  # a model that writes buffers inside loss(): everyone goes on with rank 0's
+        return logs
+
+    def _phase(self, phase: Phase, step: int, batch: Batch, first: int, count: int) -> dict[str, float]:
+        owned = self.owned[phase.name]
+        mine = {id(p) for p in owned}
+        for p in self.model.parameters():
+            p.requires_grad_(id(p) in mine)
+        totals, sums = self._accumulate(phase.name, step, batch, first, count)
+        self.ranks.add_gradients(owned)
+        names = sorted(totals)
+        packed = torch.stack([totals[name] for name in names])
+        self.ranks.add([packed, *(sums[key] for key in sorted(sums))])
+        totals = dict(zip(names, packed, strict=True))
+        weight = totals.pop("weight")
+        means = {name: float(value / weight) for name, value in totals.items()}
+        if not math.isfinite(means["loss"]):
+            raise GentkError(f"the loss of phase '{phase.name}' is {means['loss']} at step {step}: lower training.lr or set training.clip")
+        grads = [p.grad for p in owned if p.grad is not None]
+        torch._foreach_div_(grads, float(weight))
+        if self.settings.clip:
+            means["grad"] = float(nn.utils.clip_grad_norm_(owned, self.settings.clip))
+        self.optimizers[phase.optimizer or phase.name].step(share(step, self.settings))
+        for p in owned:
+            p.grad = None
+        if hasattr(self.model, "after"):
+            with torch.no_grad():
+                self.model.after(phase.name, step, sums)
+        return means if len(self.phases) == 1 else {f"{phase.name}/{name}": value for name, value in means.items()}
+
+    def _accumulate(self, phase: str, step: int, batch: Batch, first: int, count: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Gradients of Σ weight · loss into `.grad`; Σ weight, Σ weight · value of all that is logged, and the model's own sums."""
+        totals: dict[str, Tensor] = {}
+        sums: dict[str, Tensor] = {}
+        for j, (low, high) in enumerate(micro_batches(len(next(iter(batch.values()))), count)):
+            part = cut(batch, low, high)
+            seed_all(self.settings.seed, step, phase, first + j)
+            with self._casting():
+                out: Mapping[str, Any] = self.model.loss(part, phase, step)
+            weight = torch.as_tensor(out.get("weight", high - low), dtype=torch.float64).detach().cpu()
+            (out["loss"] * float(weight)).backward()
+            values = {k: v for k, v in out.items() if k not in ("weight", "sums")}
+            for name, value in (("weight", weight), *((k, torch.as_tensor(v).detach().double().cpu() * weight) for k, v in values.items())):
+                totals[name] = totals.get(name, torch.zeros((), dtype=torch.float64)) + value
+            for name, value in out.get("sums", {}).items():
+                sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
+        return totals, sums
+
+    def _casting(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()
+
+    def release(self) -> None:
+        """Every parameter that was trainable is so again."""
+        wanted = set(self.trainable)
+        for name, p in self.model.named_parameters():
+            p.requires_grad_(name in wanted)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"{key}/{name}": t for key, optimizer in self.optimizers.items() for name, t in optimizer.tensors().items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        for key, optimizer in self.optimizers.items():
+            optimizer.restore({n.removeprefix(f"{key}/"): t for n, t in tensors.items() if n.startswith(f"{key}/")})

@@ -1,0 +1,111 @@
+"""Optimizers: AdamW, or Muon for the matrices inside the network and AdamW for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..recipes import OptimizerPart, TrainingPart
+from .averages import under
+from .precision import has_bfloat16
+
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: takes singular values in (0, 1] to about 1 in five steps
+
+
+def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
+    """The nearest matrix with singular values near 1, by Newton-Schulz; (m, n) → (m, n)."""
+    a, b, c = _QUINTIC
+    x = matrix.bfloat16() if has_bfloat16(matrix.device) else matrix.float()
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    out: Tensor = (x.T if tall else x).to(matrix.dtype)
+    return out
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, orthogonalised (Jordan et al. 2024). torch.optim.Muon takes matrices only; here a convolution's weight
+    (out, in, k, k) is the matrix (out, in·k·k)."""
+
+    def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    state["momentum"] = torch.zeros_like(parameter)
+                momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                ahead = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)  # Nesterov
+                scale = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(orthogonalised(ahead).view_as(parameter), alpha=-group["lr"] * scale)
+
+
+class Optimizer:
+    """One or two torch optimizers that step together; each parameter group remembers its peak rate."""
+
+    def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
+        self.parts = parts
+        for part in parts:
+            for group in part.param_groups:
+                group["peak"] = group["lr"]
+
+    def step(self, share: float) -> None:
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = group["peak"] * share
+            part.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state, flat: "part/parameter/name"."""
+        found = {}
+        for j, part in enumerate(self.parts):
+            for i, state in part.state_dict()["state"].items():
+                found.update({f"{j}/{i}/{name}": torch.as_tensor(value) for name, value in state.items()})
+        return found
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        for j, part in enumerate(self.parts):
+            whole = part.state_dict()
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                at, i, name = key.split("/")
+                if int(at) == j:
+                    state.setdefault(int(i), {})[name] = value
+            part.load_state_dict({**whole, "state": state})
+
+
+def make(model: nn.Module, names: list[str], settings: TrainingPart, key: str) -> Optimizer:
+    """The optimizer `key` for the parameters `names`, as the recipe says. Matrices under `model.outer` (first and last layers) and
+    embeddings are left to AdamW."""
+    own = settings.optimizers.get(key, OptimizerPart())
+
+    def chosen(field: str) -> Any:
+        value = getattr(own, field)
+        return getattr(settings, field) if value is None else value
+
+    parameters = dict(model.named_parameters())
+    adam: dict[str, Any] = {"betas": chosen("betas"), "weight_decay": chosen("weight_decay")}
+    if chosen("optimizer") == "adamw":
+        return Optimizer([torch.optim.AdamW([parameters[n] for n in names], lr=chosen("lr"), **adam)])
+    embeddings = {f"{path}.weight" for path, m in model.named_modules() if isinstance(m, nn.Embedding)}
+    outer: tuple[str, ...] = tuple(getattr(model, "outer", ()))
+    inner = [n for n in names if parameters[n].ndim >= 2 and n not in embeddings and not (outer and under(n, outer))]
+    rest = [n for n in names if n not in set(inner)]
+    parts: list[torch.optim.Optimizer] = []
+    if inner:
+        parts.append(Muon([parameters[n] for n in inner], chosen("lr"), weight_decay=chosen("weight_decay")))
+    if rest:
+        parts.append(torch.optim.AdamW([parameters[n] for n in rest], lr=chosen("adam_lr"), **adam))
+    return Optimizer(parts)

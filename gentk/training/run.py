@@ -1,0 +1,195 @@
+"""A recipe and a folder: what `gentk train` and `gentk.train` do."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from .. import recipes
+from ..errors import Interrupted, UsageError
+from ..host import lookup
+from ..recipes import Recipe
+from ..runs import BEST, Run
+from ..sampling import default_sampler, pick_device
+from ..weights import folder as weights
+from . import state
+from .distributed import Ranks
+from .report import loss_picture, preview
+from .trainer import Progress, Trainer
+
+
+class Stop:
+    """The first Ctrl-C (or SIGTERM, as clusters send it) finishes the round and saves; the second one kills."""
+
+    signal = 0
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def stopping() -> Iterator[Stop]:
+    """While it lasts, signals are noted instead of obeyed."""
+    stop, before = Stop(), {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    for s in before:
+        signal.signal(s, stop)
+    try:
+        yield stop
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+
+class Training:
+    """A run in progress. Iterate it; it writes log, previews, weights and state as the recipe says. `save()` any time.
+
+    Raises UsageError where the folder is taken (without `resume`) or holds no run (with it).
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        *,
+        init: Path | None = None,
+        resume: bool = False,
+        max_steps: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.run, self.settings = Run(Path(out)), recipe.training
+        if resume and not self.run.exists:
+            raise UsageError(f"{out} holds no run to resume")
+        if not resume and self.run.folder.is_dir() and any(self.run.folder.iterdir()):
+            raise UsageError(f"{out} is not empty: choose another --out, or --resume to go on with it")
+        self.ranks, self.max_steps = Ranks(), max_steps
+        self.recipe = recipe
+        dataset = lookup.dataset(recipe.dataset.name, recipe.dataset.split, recipe.dataset.options, recipe.model.plugin)
+        model = self._build(dataset.spec, init)
+        self.sampler = lookup.sampler(recipe.sampler.name, recipe.model.plugin, **recipe.sampler.options) if recipe.sampler.name else None
+        self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(), device=pick_device(device), ranks=self.ranks)
+        self._best = float("inf")
+        if self.ranks.first:
+            self.run.folder.mkdir(parents=True, exist_ok=True)
+            if not resume:
+                recipes.write(recipe, self.run.recipe)
+        self.ranks.wait()
+        if resume:
+            self._restore()
+
+    def _build(self, spec: Any, init: Path | None) -> Any:
+        torch.manual_seed(self.settings.seed)
+        part = self.recipe.model
+        model = lookup.build_model(part.plugin, part.name, part.config, spec)
+        if init is not None:
+            weights.fill(model, init)
+        return model
+
+    def _validation(self) -> Any:
+        """The test split, where the data set has one that is not what is trained on."""
+        part = self.recipe.dataset
+        spec, _ = lookup.dataset_spec(part.name, self.recipe.model.plugin)
+        if not self.settings.evaluate_every or "test" not in spec.splits or part.split == "test":
+            return None
+        return lookup.dataset(part.name, "test", part.options, self.recipe.model.plugin)
+
+    def _restore(self) -> None:
+        checkpoint = state.latest(self.run.state)
+        if checkpoint is None:  # killed before its first checkpoint: it begins again
+            if self.ranks.first:
+                self.run.cut_log(0)
+            return
+        tensors, numbers = state.read(checkpoint)
+        self.trainer.restore(tensors, numbers)
+        self._best = numbers.get("best", float("inf"))
+        if self.ranks.first:
+            self.run.cut_log(self.trainer.step)
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Train to the end (or `max_steps`), then save. A caller that breaks off should `save()`."""
+        start, since = time.monotonic(), self.trainer.step
+        for progress in self.trainer.rounds(self.max_steps):
+            logs = dict(progress.logs)
+            due = progress.step % self.settings.log_every == 0 or progress.step == progress.total or self.trainer.statistical
+            if self.settings.evaluate_every and (progress.step % self.settings.evaluate_every == 0 or progress.step == progress.total):
+                logs |= self._evaluate()
+                due = True
+            if due and self.ranks.first:
+                rate = (progress.step - since) / max(time.monotonic() - start, 1e-9)
+                self.run.append({"step": progress.step, **logs, "steps_per_second": round(rate, 3)})
+            if progress.step % self.settings.checkpoint_every == 0:
+                self.save()
+            if self.settings.preview_every and progress.step % self.settings.preview_every == 0:
+                self._preview()
+            yield progress._replace(logs=logs)
+        self.save()
+        if self.settings.preview_every:
+            self._preview()
+
+    def _evaluate(self) -> dict[str, float]:
+        """Validation on every rank alike, so that all know whether this is the best so far."""
+        found = self.trainer.validate()
+        worth = found.get("loss", -found["log_likelihood"] if "log_likelihood" in found else None)
+        if worth is not None and worth < self._best:
+            self._best = worth
+            if self.ranks.first:
+                self._write(self.run.folder / BEST)
+        return {f"validation/{name}": value for name, value in found.items()}
+
+    def _write(self, folder: Path) -> None:
+        model = self.trainer.averaged
+        weights.save(
+            model, folder, sampler=self.sampler or default_sampler(model), recipe=self.run.folder.name, dtype=self.settings.weights_dtype
+        )
+
+    def _preview(self) -> None:
+        if not self.ranks.first:
+            return
+        model = self.trainer.averaged
+        try:
+            preview(model, self.sampler or default_sampler(model), self.run.samples / f"step-{self.trainer.step:08d}")
+        except UsageError:  # a model that cannot be sampled by itself (an autoencoder) has no preview
+            return
+
+    def save(self) -> None:
+        """State, then weights and the loss picture; each appears whole or not at all."""
+        tensors, numbers = self.trainer.state()
+        if self.ranks.first:
+            state.write(self.run.state, self.trainer.step, tensors, {**numbers, "best": self._best})
+            self._write(self.run.folder)
+            loss_picture(self.run)
+        self.ranks.wait()
+
+
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    init: Path | None = None,
+    resume: bool = False,
+    max_steps: int | None = None,
+    device: str = "auto",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Train a recipe into the folder `out`, and return the run.
+
+    `init`: weights to start from. `resume`: go on with the run at `out`. `max_steps`: stop early, with the learning rates of the whole
+    run. Ctrl-C and SIGTERM save first, then raise Interrupted. Raises UsageError for a taken folder, GentkError where training fails.
+    """
+    with stopping() as stop:
+        training = Training(recipe, Path(out), init=init, resume=resume, max_steps=max_steps, device=device)
+        for progress in training:
+            if on_progress:
+                on_progress(progress)
+            if stop.signal:
+                training.save()
+                where = f"stopped at step {progress.step} of {progress.total}, saved"
+                raise Interrupted(f"{where}; go on with: gentk train --resume --out {out}", stop.signal)
+    return training.run

@@ -1,0 +1,199 @@
+"""One trainer for every family: gradient phases or additive statistics, averages, validation, exact resume.
+
+It knows no file: `gentk.training.run` gives it a folder. Round k, and everything drawn in it, is a function of (seed, k).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import GentkError, UsageError
+from ..noise import Philox
+from ..protocols import Batch, Dataset, Likelihood, StatisticsModel, can
+from ..recipes import TrainingPart
+from ..sampling import evaluating
+from .averages import Average, decay
+from .distributed import Ranks
+from .gradient import GradientRounds, micro_batches
+from .order import fetch, indices_of, mixed, seed_all
+from .precision import autocast_dtype
+from .statistics import one_pass
+
+START = 1024  # examples that `start` sees, and that a validation loss is taken over
+
+
+class Progress(NamedTuple):
+    """After round `step` of `total`."""
+
+    step: int
+    total: int
+    logs: dict[str, float]
+
+
+class Trainer:
+    """Trains `model` on `dataset` (its `loss` or its `statistics` decide how). Iterate `rounds`; stop whenever you like.
+
+    Raises GentkError where the loss stops being a number.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        dataset: Dataset,
+        settings: TrainingPart,
+        *,
+        validation: Dataset | None = None,
+        device: torch.device | str = "cpu",
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.settings, self.dataset, self.validation = settings, dataset, validation
+        self.ranks = ranks or Ranks()
+        if settings.batch_size % (settings.accumulate * self.ranks.world):
+            parts = f"{settings.accumulate} micro-batches on each of {self.ranks.world} ranks"
+            raise UsageError(f"training.batch_size = {settings.batch_size} does not divide into {parts}")
+        self.device = torch.device(device)
+        if (decoder := getattr(dataset, "decoder", None)) is not None:
+            model.latents = decoder.requires_grad_(False)
+        self.model = model.to(self.device)
+        self.step = 0
+        self.statistical = can(model, StatisticsModel)
+        self.total = model.passes if self.statistical else settings.steps
+        self.last: dict[str, float] = {}
+        self._gradient: GradientRounds | None = None
+        self._average: Average | None = None
+        self._ready = False
+        self._ahead: tuple[int, Future[Batch]] | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="gentk-fetch")
+
+    # ---- what comes out
+    @property
+    def averaged(self) -> Any:
+        """The model to look at: the averaged copy, or the model itself where nothing is averaged."""
+        return self._average.model if self._average else self.model
+
+    def rounds(self, until: int | None = None) -> Iterator[Progress]:
+        """Train up to round `until` (default: all), yielding after each. The rate's schedule does not depend on `until`."""
+        self.prepare()
+        end = min(until or self.total, self.total)
+        while self.step < end:
+            logs = self._pass() if self.statistical else self._round()
+            self.step += 1
+            finished = self._converged(logs)
+            self.last = logs
+            yield Progress(self.step, self.total, logs)
+            if finished:
+                break
+        if self._gradient:
+            self._gradient.release()
+
+    def validate(self) -> dict[str, float]:
+        """The averaged model's loss on fixed examples of the test split with fixed draws; empty where there is no single loss."""
+        if self.validation is None:
+            return {}
+        model, size = self.averaged, min(START, len(self.validation))
+        if self.statistical:
+            if not can(model, Likelihood):
+                return {}
+            batch = self._to_device(fetch(self.validation, range(size)))
+            with torch.no_grad(), evaluating(model):
+                return {"log_likelihood": float(model.log_prob(batch, Philox(0, range(size), self.device)).mean())}
+        phases = model.phases()
+        if len(phases) != 1:
+            return {}
+        loss = weight = 0.0
+        with torch.no_grad(), evaluating(model):
+            for j, (low, high) in enumerate(micro_batches(size, -(-size // self.settings.batch_size))):
+                batch = self._to_device(fetch(self.validation, range(low, high)))
+                seed_all("validation", j)
+                out = model.loss(batch, phases[0].name, self.step)
+                here = float(out.get("weight", high - low))
+                loss, weight = loss + float(out["loss"]) * here, weight + here
+        return {"loss": loss / weight}
+
+    # ---- state
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """(tensors by file name, numbers): all that the next round depends on."""
+        self.prepare()
+        tensors = {"model": dict(self.model.state_dict())}
+        if self._average:
+            tensors["averaged"] = dict(self._average.model.state_dict())
+        if self._gradient:
+            tensors["optimizers"] = self._gradient.tensors()
+        return tensors, {"last": self.last}
+
+    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], numbers: Mapping[str, Any]) -> None:
+        """Go on from `state()`. `start` is not called again: what it did is in the state."""
+        self.step, self.last = int(numbers["step"]), dict(numbers["last"])
+        self.model.load_state_dict(tensors["model"])
+        self.prepare(fresh=False)
+        if self._average:
+            self._average.model.load_state_dict(tensors["averaged"])
+        if self._gradient:
+            self._gradient.restore(tensors["optimizers"])
+
+    def prepare(self, *, fresh: bool = True) -> None:
+        if self._ready:
+            return
+        self._ready = True
+        if fresh and hasattr(self.model, "start"):
+            seed_all(self.settings.seed, "start")
+            size = min(START, len(self.dataset))
+            with torch.no_grad():
+                self.model.start(self._to_device(fetch(self.dataset, indices_of(0, len(self.dataset), size, self.settings.seed))))
+        if not self.statistical:
+            cast = autocast_dtype(self.settings.precision, self.device)
+            self._gradient = GradientRounds(self.model, self.settings, self.ranks, cast)
+            if getattr(self.model, "ema", ()):
+                self._average = Average(self.model)
+
+    # ---- one round
+    def _round(self) -> dict[str, float]:
+        assert self._gradient is not None
+        first, count = self._own()
+        batch = self._next_batch()
+        logs = self._gradient.round(self.step, batch, first, count)
+        if self._average:
+            self._average.update(decay(self.step, self.settings))
+        return logs
+
+    def _pass(self) -> dict[str, float]:
+        self.model.train()
+        logs = one_pass(self.model, self.dataset, self.ranks)
+        if not all(math.isfinite(v) for v in logs.values()):
+            raise GentkError(f"pass {self.step} gave {logs}: the fit left the numbers")
+        return logs
+
+    def _converged(self, logs: Mapping[str, float]) -> bool:
+        if not self.statistical or "log_likelihood" not in logs or "log_likelihood" not in self.last:
+            return False
+        return abs(logs["log_likelihood"] - self.last["log_likelihood"]) < self.settings.tolerance
+
+    def _own(self) -> tuple[int, int]:
+        """(this rank's first micro-batch, how many it has). Micro-batches are counted over all ranks, in one order."""
+        return self.ranks.rank * self.settings.accumulate, self.settings.accumulate
+
+    def _fetch(self, step: int) -> Batch:
+        """This rank's rows of batch `step`; augmentation draws from streams of the rows' places, so it depends on nothing else."""
+        size, seed = self.settings.batch_size, self.settings.seed
+        first, count = self._own()
+        parts = micro_batches(size, count * self.ranks.world)
+        rows = range(parts[first][0], parts[first + count - 1][1])
+        indices = indices_of(step, len(self.dataset), size, seed)[rows.start : rows.stop]
+        return fetch(self.dataset, indices, Philox(mixed(seed, "data", step), rows))
+
+    def _next_batch(self) -> Batch:
+        """Batch `step`, fetched while the round before was computed: fetching draws from no shared generator."""
+        if self._ahead is None or self._ahead[0] != self.step:
+            self._ahead = self.step, self._pool.submit(self._fetch, self.step)
+        batch = self._ahead[1].result()
+        self._ahead = self.step + 1, self._pool.submit(self._fetch, self.step + 1)
+        return self._to_device(batch)
+
+    def _to_device(self, batch: Batch) -> Batch:
+        return {key: value.to(self.device, non_blocking=True) for key, value in batch.items()}

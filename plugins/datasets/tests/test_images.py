@@ -1,0 +1,87 @@
+"""Images in memory: ranges, labels, and augmentation that is drawn from the noise it is given and from nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from gentk_datasets.arrays import Images
+from gentk_datasets.digits import digits
+
+from gentk.noise import Philox
+
+
+def ramp(n: int = 40, **options: object) -> Images:
+    """Images whose pixels rise from left to right, so that a mirror shows."""
+    images = np.broadcast_to(np.arange(0, 256, 17, dtype=np.uint8), (n, 1, 4, 16)).copy()
+    images[:, 0, 0, 0] = np.arange(n)
+    return Images(images, np.arange(n) % 4, names=("a", "b", "c", "d"), frequencies=[0.25] * 4, **options)  # type: ignore[arg-type]
+
+
+def mirrored(x: torch.Tensor) -> torch.Tensor:
+    return x[:, 0, 1, 0] > x[:, 0, 1, -1]
+
+
+def test_bytes_become_minus_one_to_one() -> None:
+    x = ramp().batch([0])["x"]
+    assert x.dtype == torch.float32
+    assert torch.equal(x[0, 0, 1], torch.arange(0, 256, 17) / 127.5 - 1)
+    assert (float(x.min()), float(x.max())) == (-1, 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"flip": True}, {"binarise": "threshold"}, {"binarise": "dynamic"}])
+def test_without_noise_a_batch_is_its_examples(options: dict[str, object]) -> None:
+    data, torch_state = ramp(**options), torch.get_rng_state()
+    indices = [7, 0, 39, 7]
+    batch = data.batch(indices)
+    for row, index in enumerate(indices):
+        assert all(torch.equal(batch[key][row], value) for key, value in data[index].items())
+    assert torch.equal(batch["label"], torch.tensor([3, 0, 3, 3]))
+    assert torch.equal(torch.get_rng_state(), torch_state)
+
+
+@pytest.mark.parametrize("options", [{"flip": True}, {"binarise": "dynamic"}])
+def test_augmentation_is_drawn_from_the_noise_alone(options: dict[str, object]) -> None:
+    data = ramp(**options)
+    first = data.batch(range(40), Philox(1, range(40)))["x"]
+    torch.manual_seed(99)
+    np.random.seed(99)
+    assert torch.equal(first, data.batch(range(40), Philox(1, range(40)))["x"])
+    assert not torch.equal(first, data.batch(range(40), Philox(2, range(40)))["x"])
+    part = data.batch(range(20, 30), Philox(1, range(20, 30)))["x"]  # row i follows its noise, not its neighbours
+    assert torch.equal(first[20:30], part)
+
+
+def test_a_flip_is_a_mirror_of_half_of_them() -> None:
+    data = ramp(flip=True)
+    noise = Philox(0, range(1000))
+    x = data.batch([3] * 1000, noise)["x"]
+    share = mirrored(x).double().mean()
+    assert 0.44 < share < 0.56
+    assert torch.equal(x[mirrored(x)][0].flip(-1), x[~mirrored(x)][0])
+
+
+def test_dynamic_binarisation_keeps_the_mean() -> None:
+    data = ramp(binarise="dynamic")
+    x = data.batch([0] * 4000, Philox(0, range(4000)))["x"]
+    assert set(x.unique().tolist()) == {-1.0, 1.0}
+    assert (x.mean(0)[0, 1] - ramp().batch([0])["x"][0, 0, 1]).abs().max() < 0.08
+    assert data.spec.leaves["x"].levels == 2
+
+
+def test_the_threshold_is_one_half() -> None:
+    x = ramp(binarise="threshold").batch([0])["x"][0, 0, 1]
+    assert torch.equal(x, torch.tensor([-1.0] * 8 + [1.0] * 8))
+
+
+def test_digits_are_split_without_overlap_and_count_their_classes() -> None:
+    train, test = digits("train"), digits("test")
+    a, b = train.batch(range(len(train))), test.batch(range(len(test)))
+    assert (len(train), len(test)) == (1438, 359)
+    assert float(torch.cdist(a["x"].flatten(1), b["x"].flatten(1)).min()) > 0
+    assert (float(a["x"].min()), float(a["x"].max())) == (-1, 1)
+    assert train.spec == test.spec
+    counts = torch.bincount(a["label"]) / len(train)
+    assert torch.allclose(counts, torch.tensor(train.spec.frequencies["label"]))
+    assert train.spec.leaves["x"].levels == len(a["x"].unique()) == 17
+    assert set(digits(labels=False)[0]) == {"x"}

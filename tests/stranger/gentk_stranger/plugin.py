@@ -1,0 +1,47 @@
+"""What gentk-stranger offers. Light: strings name the code, nothing here imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gentk.host import hookimpl
+from gentk.host.specs import DatasetSpec, ModelSpec, RecipeSpec, SamplerSpec
+
+
+def _model(name: str, target: str, config: str, summary: str, sampler: str | None = None) -> ModelSpec:
+    return ModelSpec(name, f"gentk_stranger.{target}", f"gentk_stranger.config:{config}", summary, sampler=sampler)
+
+
+def _data(name: str, modality: str, options: str, summary: str, argument: str | None = None) -> DatasetSpec:
+    target, chosen = f"gentk_stranger.data:{name}", f"gentk_stranger.config:{options}"
+    return DatasetSpec(name, target, modality, options=chosen, argument=argument, summary=summary)
+
+
+@hookimpl
+def gentk_models() -> Iterator[ModelSpec]:
+    yield _model("gmm", "mixture:Mixture", "MixtureConfig", "A mixture of Gaussians, fitted by EM")
+    yield _model("wgan", "adversarial:Adversarial", "AdversarialConfig", "A Wasserstein GAN of points")
+    yield _model("counter", "counter:Counter", "CounterConfig", "A GPT that learns to count")
+    yield _model("chain", "chain:Chain", "ChainConfig", "Types, bonds and positions that flow together", sampler="joint-flow")
+    yield _model("vae", "autoencoder:VAE", "VAEConfig", "A variational autoencoder of small images")
+    yield _model("latent-flow", "latent_flow:LatentFlow", "LatentFlowConfig", "Flow matching on the codes of another model")
+
+
+@hookimpl
+def gentk_samplers() -> Iterator[SamplerSpec]:
+    yield SamplerSpec("joint-flow", "gentk_stranger.joint:JointFlow", "Several leaves from noise to data together", "arXiv:2402.04997")
+
+
+@hookimpl
+def gentk_datasets() -> Iterator[DatasetSpec]:
+    yield _data("ring", "points", "Ring", "Eight Gaussians on a circle, 8 classes")
+    yield _data("counting", "counting", "Counting", "Counts upwards in steps of one or two, then a stop")
+    yield _data("chains", "chain", "Chains", "Zigzag chains of three to six atoms")
+    yield _data("tiles", "image", "Tiles", "8×8 images, one quarter bright, 4 classes")
+    yield _data("codes", "latent", "Codes", "codes:WEIGHTS, what an encoder makes of the tiles", argument="weights")
+
+
+@hookimpl
+def gentk_recipes() -> Iterator[RecipeSpec]:
+    for name in ("gmm", "wgan", "counter", "chain", "vae"):
+        yield RecipeSpec(name, f"recipes/{name}.toml", summary=f"A second of training for `{name}`")
