@@ -75,7 +75,8 @@ class Cosine:
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         angle = math.pi / 2 * (t + self.offset) / (1 + self.offset)
-        alpha = torch.where(t >= 1, 0.0, angle.cos() / self._top)
+        alpha = angle.cos() / self._top
+        alpha = alpha - torch.where(t >= 1, alpha, 0.0).detach()  # exactly 0, with the slope that it has
         if self.offset == 0:
             return alpha, angle.sin()
         return alpha, (1 - alpha.square()).clamp(min=0).sqrt()
@@ -133,15 +134,20 @@ class Karras:
         return torch.exp(-log_snr.double()) / self.sigma_max
 
 
+def clock(t: float) -> Tensor:
+    """A time as schedules take it: () float64 on the host, also under `torch.device("meta")`."""
+    return torch.tensor(t, **_HOST)
+
+
 def at(schedule: Schedule, t: float) -> tuple[float, float]:
     """(α, σ) at one time, as numbers."""
-    alpha, sigma = schedule(torch.tensor(t, **_HOST))
+    alpha, sigma = schedule(clock(t))
     return float(alpha), float(sigma)
 
 
 def when(schedule: Schedule, level: float) -> float:
     """The time whose noise level σ/α is `level`."""
-    return float(schedule.inverse(torch.tensor(-math.log(level), **_HOST)))
+    return float(schedule.inverse(clock(-math.log(level))))
 
 
 def scales(schedule: Schedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:

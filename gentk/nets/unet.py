@@ -72,7 +72,9 @@ class Downsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x if self.padding else F.pad(x, (0, 1, 0, 1)))  # type: ignore[no-any-return]
+        if not self.padding:
+            x = F.pad(x, (0, max(1, 3 - x.shape[-1]), 0, max(1, 3 - x.shape[-2])))  # one pixel; two where there is only one
+        return self.conv(x)  # type: ignore[no-any-return]
 
 
 class Upsample(nn.Module):

@@ -27,18 +27,20 @@ class Average:
 
     def __init__(self, model: Any) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
+        self._live = model
         paths = tuple(getattr(model, "ema", ()))
-        live = dict(model.state_dict(keep_vars=True))
-        parameters = {name for name, _ in model.named_parameters()}
-        averaged = self.model.state_dict(keep_vars=True)
-        smooth = [name for name in averaged if name in parameters and paths and under(name, paths)]
-        rest = [name for name in averaged if name not in set(smooth)]
-        self._smooth = [averaged[n] for n in smooth], [live[n].detach() for n in smooth]
-        self._rest = [(averaged[n], live[n].detach()) for n in rest]
+        live, averaged = dict(model.named_parameters()), dict(self.model.named_parameters())  # tied weights stand here once
+        smooth = {name for name, _ in model.named_parameters(remove_duplicate=False) if paths and under(name, paths)}
+        shared = {id(p) for name, p in model.named_parameters(remove_duplicate=False) if name in smooth}
+        names = [name for name, p in live.items() if id(p) in shared]
+        self._smooth = [averaged[n] for n in names], [live[n].detach() for n in names]
+        self._rest = [(averaged[n], live[n].detach()) for n in live if n not in set(names)]
 
     @torch.no_grad()
     def update(self, keep: float) -> None:
         if self._smooth[0]:
             torch._foreach_lerp_(self._smooth[0], self._smooth[1], 1 - keep)
         for mine, theirs in self._rest:
+            mine.copy_(theirs)
+        for mine, theirs in zip(self.model.buffers(), self._live.buffers(), strict=True):  # asked anew: a model may replace its buffers
             mine.copy_(theirs)

@@ -15,7 +15,9 @@ class Ranks:
 
     def __init__(self) -> None:
         if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            if torch.cuda.is_available():
+                torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+            dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")  # totals are on the host
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if dist.is_initialized() else 0
 
@@ -30,14 +32,17 @@ class Ranks:
                 dist.all_reduce(tensor)
 
     def add_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Gradients become their sums; one that a rank does not have counts as zero."""
+        """Gradients become their sums; one that a rank does not have counts as zero, one that no rank has stays None."""
         if self.world == 1:
             return
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        flat = torch.cat([g.flatten() for g in grads]) if grads else torch.zeros(0)
+        had = torch.tensor([float(p.grad is not None) for p in parameters])
+        dist.all_reduce(had)
+        owned = [p for p, count in zip(parameters, had.tolist(), strict=True) if count]
+        if not owned:
+            return
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in owned])
         dist.all_reduce(flat)
-        parts = torch.split(flat, [p.numel() for p in parameters])
-        for parameter, part in zip(parameters, parts, strict=True):
+        for parameter, part in zip(owned, torch.split(flat, [p.numel() for p in owned]), strict=True):
             parameter.grad = part.view_as(parameter).clone()
 
     def share(self, tensors: Iterable[Tensor]) -> None:
@@ -45,6 +50,14 @@ class Ranks:
         if self.world > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
+
+    def highest(self, number: int) -> int:
+        """The largest of the ranks' numbers: what all of them act upon."""
+        if self.world == 1:
+            return number
+        found = torch.tensor(number)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return int(found)
 
     def wait(self) -> None:
         if self.world > 1:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import GentkError
+from ..errors import GentkError, UsageError, did_you_mean
 from ..protocols import Batch, Phase
 from ..recipes import TrainingPart
 from .averages import under
@@ -40,6 +40,7 @@ class GradientRounds:
         parameters = dict(model.named_parameters())
         self.owned: dict[str, list[nn.Parameter]] = {}
         self.optimizers: dict[str, Optimizer] = {}
+        shared: dict[str, set[str]] = {}
         for phase in self.phases:
             for path in phase.trains:
                 model.get_submodule(path)  # a path that names nothing must not silently train nothing
@@ -47,9 +48,12 @@ class GradientRounds:
             if not names:
                 raise GentkError(f"phase '{phase.name}' of {type(model).__name__} trains no parameter")
             self.owned[phase.name] = [parameters[n] for n in names]
-            key = phase.optimizer or phase.name
-            if key not in self.optimizers:
-                self.optimizers[key] = make(model, names, settings, key)
+            shared.setdefault(phase.optimizer or phase.name, set()).update(names)
+        for key in settings.optimizers:
+            if key not in shared:
+                raise UsageError(f"training.optimizers.{key}: {type(model).__name__} has no such optimizer{did_you_mean(key, shared)}")
+        for key, wanted in shared.items():
+            self.optimizers[key] = make(model, [n for n in self.trainable if n in wanted], settings, key)
 
     def round(self, step: int, batch: Batch, first: int, count: int) -> dict[str, float]:
         """Round `step` on this rank's part of its batch: micro-batches `first` … of `count` in all. Returns the logs."""
@@ -74,12 +78,16 @@ class GradientRounds:
         totals = dict(zip(names, packed, strict=True))
         weight = totals.pop("weight")
         means = {name: float(value / weight) for name, value in totals.items()}
-        if not math.isfinite(means["loss"]):
-            raise GentkError(f"the loss of phase '{phase.name}' is {means['loss']} at step {step}: lower training.lr or set training.clip")
         grads = [p.grad for p in owned if p.grad is not None]
         torch._foreach_div_(grads, float(weight))
+        norm = nn.utils.get_total_norm(grads)
+        means["grad"] = float(norm)
+        for name in ("loss", "grad"):  # before the step: no weight, average or state ever holds what is no number
+            if not math.isfinite(means[name]):
+                what = f"the {'gradient' if name == 'grad' else name} of phase '{phase.name}' is {means[name]} at step {step}"
+                raise GentkError(f"{what}: lower training.lr or set training.clip; the last saved state is kept")
         if self.settings.clip:
-            means["grad"] = float(nn.utils.clip_grad_norm_(owned, self.settings.clip))
+            nn.utils.clip_grads_with_norm_(owned, self.settings.clip, norm)
         self.optimizers[phase.optimizer or phase.name].step(share(step, self.settings))
         for p in owned:
             p.grad = None

@@ -98,7 +98,7 @@ def make(model: nn.Module, names: list[str], settings: TrainingPart, key: str) -
     parameters = dict(model.named_parameters())
     adam: dict[str, Any] = {"betas": chosen("betas"), "weight_decay": chosen("weight_decay")}
     if chosen("optimizer") == "adamw":
-        return Optimizer([torch.optim.AdamW([parameters[n] for n in names], lr=chosen("lr"), **adam)])
+        return Optimizer([_adamw([parameters[n] for n in names], chosen("lr"), adam)])
     embeddings = {f"{path}.weight" for path, m in model.named_modules() if isinstance(m, nn.Embedding)}
     outer: tuple[str, ...] = tuple(getattr(model, "outer", ()))
     inner = [n for n in names if parameters[n].ndim >= 2 and n not in embeddings and not (outer and under(n, outer))]
@@ -107,5 +107,10 @@ def make(model: nn.Module, names: list[str], settings: TrainingPart, key: str) -
     if inner:
         parts.append(Muon([parameters[n] for n in inner], chosen("lr"), weight_decay=chosen("weight_decay")))
     if rest:
-        parts.append(torch.optim.AdamW([parameters[n] for n in rest], lr=chosen("adam_lr"), **adam))
+        parts.append(_adamw([parameters[n] for n in rest], chosen("adam_lr"), adam))
     return Optimizer(parts)
+
+
+def _adamw(parameters: list[nn.Parameter], lr: float, options: Mapping[str, Any]) -> torch.optim.Optimizer:
+    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+    return torch.optim.AdamW(parameters, lr=lr, fused=fused, **options)

@@ -71,3 +71,5 @@ def seed_all(*words: int | str) -> None:
     torch.default_generator.manual_seed(mixed(*words))
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed(mixed(*words))
+    elif torch.backends.mps.is_available():
+        torch.mps.manual_seed(mixed(*words))

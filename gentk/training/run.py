@@ -48,6 +48,11 @@ def stopping() -> Iterator[Stop]:
             signal.signal(s, handler)
 
 
+def due_now(progress: Progress, every: int) -> bool:
+    """Every `every` rounds, and after the last."""
+    return progress.step % every == 0 or progress.step == progress.total
+
+
 class Training:
     """A run in progress. Iterate it; it writes log, previews, weights and state as the recipe says. `save()` any time.
 
@@ -67,7 +72,7 @@ class Training:
         self.run, self.settings = Run(Path(out)), recipe.training
         if resume and not self.run.exists:
             raise UsageError(f"{out} holds no run to resume")
-        if not resume and self.run.folder.is_dir() and any(self.run.folder.iterdir()):
+        if not resume and self.run.folder.is_dir() and any(p.suffix != ".tmp" for p in self.run.folder.iterdir()):
             raise UsageError(f"{out} is not empty: choose another --out, or --resume to go on with it")
         self.ranks, self.max_steps = Ranks(), max_steps
         self.recipe = recipe
@@ -76,10 +81,13 @@ class Training:
         self.sampler = lookup.sampler(recipe.sampler.name, recipe.model.plugin, **recipe.sampler.options) if recipe.sampler.name else None
         self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(), device=pick_device(device), ranks=self.ranks)
         self._best = float("inf")
+        self.ranks.wait()  # all have looked at the folder before the first one writes into it
         if self.ranks.first:
             self.run.folder.mkdir(parents=True, exist_ok=True)
-            if not resume:
-                recipes.write(recipe, self.run.recipe)
+        if init is not None and not resume:
+            self._write_state()  # a run killed before its first checkpoint must still begin from these weights
+        if self.ranks.first and not resume:
+            recipes.write(recipe, self.run.recipe)
         self.ranks.wait()
         if resume:
             self._restore()
@@ -117,8 +125,8 @@ class Training:
         start, since = time.monotonic(), self.trainer.step
         for progress in self.trainer.rounds(self.max_steps):
             logs = dict(progress.logs)
-            due = progress.step % self.settings.log_every == 0 or progress.step == progress.total or self.trainer.statistical
-            if self.settings.evaluate_every and (progress.step % self.settings.evaluate_every == 0 or progress.step == progress.total):
+            due = due_now(progress, self.settings.log_every) or self.trainer.statistical
+            if self.settings.evaluate_every and (due_now(progress, self.settings.evaluate_every) or self.trainer.statistical):
                 logs |= self._evaluate()
                 due = True
             if due and self.ranks.first:
@@ -130,7 +138,7 @@ class Training:
                 self._preview()
             yield progress._replace(logs=logs)
         self.save()
-        if self.settings.preview_every:
+        if self.settings.preview_every and self.trainer.step % self.settings.preview_every:
             self._preview()
 
     def _evaluate(self) -> dict[str, float]:
@@ -160,12 +168,20 @@ class Training:
 
     def save(self) -> None:
         """State, then weights and the loss picture; each appears whole or not at all."""
-        tensors, numbers = self.trainer.state()
+        self._write_state()
         if self.ranks.first:
-            state.write(self.run.state, self.trainer.step, tensors, {**numbers, "best": self._best})
             self._write(self.run.folder)
             loss_picture(self.run)
         self.ranks.wait()
+
+    def _write_state(self) -> None:
+        tensors, numbers = self.trainer.state()
+        if self.ranks.first:
+            state.write(self.run.state, self.trainer.step, tensors, {**numbers, "best": self._best})
+
+    def stopped(self, stop: Stop) -> int:
+        """The signal that ends the run, or 0. Ranks hear signals at different moments; ask once a round, and all stop after the same one."""
+        return self.ranks.highest(stop.signal)
 
 
 def train(
@@ -188,8 +204,8 @@ def train(
         for progress in training:
             if on_progress:
                 on_progress(progress)
-            if stop.signal:
+            if number := training.stopped(stop):
                 training.save()
                 where = f"stopped at step {progress.step} of {progress.total}, saved"
-                raise Interrupted(f"{where}; go on with: gentk train --resume --out {out}", stop.signal)
+                raise Interrupted(f"{where}; go on with: gentk train --resume --out {out}", number)
     return training.run

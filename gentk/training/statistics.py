@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,33 @@ from torch import Tensor
 
 from ..protocols import Dataset
 from .distributed import Ranks
-from .order import fetch
+from .order import fetch, seed_all
 
 CHUNK = 1000  # examples per term of the sums, whatever the batch size: float64 addition is not associative
 
 
-def one_pass(model: Any, dataset: Dataset, ranks: Ranks) -> dict[str, float]:
-    """The model's own report of the pass, "log_likelihood" among it.
+def one_pass(model: Any, dataset: Dataset, ranks: Ranks, *, seed: int, step: int, device: torch.device) -> dict[str, float]:
+    """The model's own report of pass `step`, "log_likelihood" among it. What it draws follows from (seed, step, chunk).
 
     Chunk i goes to rank i modulo their number; within a rank chunks are added in order. So a fit does not depend on the recipe's batch
     size at all, and on the number of ranks only by the rounding of the last few sums.
     """
     total: dict[str, Tensor] = {}
     size = len(dataset)
+
+    def chunk(low: int, high: int) -> Mapping[str, Tensor]:
+        batch = {key: value.to(device) for key, value in fetch(dataset, np.arange(low, high)).items()}
+        seed_all(seed, "statistics", step, low)
+        found: Mapping[str, Tensor] = model.statistics(batch)
+        return found
+
     with torch.no_grad():
         for low in range(ranks.rank * CHUNK, size, CHUNK * ranks.world):
-            part = model.statistics(fetch(dataset, np.arange(low, min(low + CHUNK, size))))
+            part = chunk(low, min(low + CHUNK, size))
             for key, value in part.items():
                 total[key] = total[key] + value if key in total else value.clone()
         if ranks.world > 1 and not total:  # more ranks than chunks: this one adds zeros
-            part = model.statistics(fetch(dataset, np.arange(1)))
-            total = {key: torch.zeros_like(value) for key, value in part.items()}
+            total = {key: torch.zeros_like(value) for key, value in chunk(0, 1).items()}
         ranks.add(total[key] for key in sorted(total))
+        seed_all(seed, "update", step)
         return dict(model.update(total))

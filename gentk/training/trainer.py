@@ -57,6 +57,8 @@ class Trainer:
         if settings.batch_size % (settings.accumulate * self.ranks.world):
             parts = f"{settings.accumulate} micro-batches on each of {self.ranks.world} ranks"
             raise UsageError(f"training.batch_size = {settings.batch_size} does not divide into {parts}")
+        if not len(dataset):
+            raise UsageError("there is nothing to train on: the data set is empty")
         self.device = torch.device(device)
         if (decoder := getattr(dataset, "decoder", None)) is not None:
             model.latents = decoder.requires_grad_(False)
@@ -65,6 +67,7 @@ class Trainer:
         self.statistical = can(model, StatisticsModel)
         self.total = model.passes if self.statistical else settings.steps
         self.last: dict[str, float] = {}
+        self.converged = False  # a statistics model whose last pass gained less than `tolerance`
         self._gradient: GradientRounds | None = None
         self._average: Average | None = None
         self._ready = False
@@ -81,16 +84,16 @@ class Trainer:
         """Train up to round `until` (default: all), yielding after each. The rate's schedule does not depend on `until`."""
         self.prepare()
         end = min(until or self.total, self.total)
-        while self.step < end:
-            logs = self._pass() if self.statistical else self._round()
-            self.step += 1
-            finished = self._converged(logs)
-            self.last = logs
-            yield Progress(self.step, self.total, logs)
-            if finished:
-                break
-        if self._gradient:
-            self._gradient.release()
+        try:
+            while self.step < end and not self.converged:
+                logs = self._pass() if self.statistical else self._round()
+                self.step += 1
+                self.converged = self._settled(logs)
+                self.last = logs
+                yield Progress(self.step, self.total, logs)
+        finally:  # also where the caller breaks off, or the loss is no number
+            if self._gradient:
+                self._gradient.release()
 
     def validate(self) -> dict[str, float]:
         """The averaged model's loss on fixed examples of the test split with fixed draws; empty where there is no single loss."""
@@ -125,11 +128,11 @@ class Trainer:
             tensors["averaged"] = dict(self._average.model.state_dict())
         if self._gradient:
             tensors["optimizers"] = self._gradient.tensors()
-        return tensors, {"last": self.last}
+        return tensors, {"last": self.last, "converged": self.converged}
 
     def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], numbers: Mapping[str, Any]) -> None:
         """Go on from `state()`. `start` is not called again: what it did is in the state."""
-        self.step, self.last = int(numbers["step"]), dict(numbers["last"])
+        self.step, self.last, self.converged = int(numbers["step"]), dict(numbers["last"]), bool(numbers.get("converged"))
         self.model.load_state_dict(tensors["model"])
         self.prepare(fresh=False)
         if self._average:
@@ -146,6 +149,7 @@ class Trainer:
             size = min(START, len(self.dataset))
             with torch.no_grad():
                 self.model.start(self._to_device(fetch(self.dataset, indices_of(0, len(self.dataset), size, self.settings.seed))))
+        self.ranks.share([*(p.detach() for p in self.model.parameters()), *self.model.buffers()])  # all begin alike
         if not self.statistical:
             cast = autocast_dtype(self.settings.precision, self.device)
             self._gradient = GradientRounds(self.model, self.settings, self.ranks, cast)
@@ -164,12 +168,12 @@ class Trainer:
 
     def _pass(self) -> dict[str, float]:
         self.model.train()
-        logs = one_pass(self.model, self.dataset, self.ranks)
+        logs = one_pass(self.model, self.dataset, self.ranks, seed=self.settings.seed, step=self.step, device=self.device)
         if not all(math.isfinite(v) for v in logs.values()):
             raise GentkError(f"pass {self.step} gave {logs}: the fit left the numbers")
         return logs
 
-    def _converged(self, logs: Mapping[str, float]) -> bool:
+    def _settled(self, logs: Mapping[str, float]) -> bool:
         if not self.statistical or "log_likelihood" not in logs or "log_likelihood" not in self.last:
             return False
         return abs(logs["log_likelihood"] - self.last["log_likelihood"]) < self.settings.tolerance

@@ -38,13 +38,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stranger(site: Path) -> Iterator[None]:
-    """gentk-stranger installed in this process."""
+    """gentk-stranger installed in this process, which works on one thread: models this small only wait for more."""
+    import torch
+
     from gentk.host.lookup import configure
 
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     sys.path.insert(0, str(site))
     importlib.invalidate_caches()
     configure()
     yield
+    torch.set_num_threads(threads)
     sys.path.remove(str(site))
     importlib.invalidate_caches()
     configure()

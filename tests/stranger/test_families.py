@@ -40,25 +40,26 @@ def same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("batch_size", [5, 1])
-def test_a_sample_does_not_depend_on_its_batch(family: Family, runs: Runs, batch_size: int) -> None:
+def test_a_sample_does_not_depend_on_its_batch(family: Family, runs: Runs) -> None:
     model = gentk.load(runs[family.name])
-    assert gap(draw(model, family), draw(model, family, batch_size=batch_size)) <= 1e-5
+    whole = draw(model, family)
+    assert gap(whole, draw(model, family, batch_size=5)) <= 1e-5
+    assert gap(whole, draw(model, family, batch_size=1)) <= 1e-5
 
 
-@pytest.mark.parametrize("batch_size", [5, 1])
-def test_in_double_precision_neither_does_its_rounding(family: Family, runs: Runs, batch_size: int) -> None:
+def test_in_double_precision_neither_does_its_rounding(family: Family, runs: Runs) -> None:
     model = gentk.load(runs[family.name]).double()
     whole = draw(model, family)
     assert all(leaf.dtype == torch.float64 for leaf in whole.values() if leaf.is_floating_point())
-    assert gap(whole, draw(model, family, batch_size=batch_size)) <= 1e-10
+    assert gap(whole, draw(model, family, batch_size=5)) <= 1e-10
+    assert gap(whole, draw(model, family, batch_size=1)) <= 1e-10
 
 
 def test_a_seed_is_a_sample(family: Family, runs: Runs) -> None:
     model = gentk.load(runs[family.name])
-    assert same(draw(model, family), draw(gentk.load(runs[family.name]), family))
-    other = draw(model, family, seed=4)
-    assert gap(draw(model, family), other) > 1e-2
+    whole, other = draw(model, family), draw(model, family, seed=4)
+    assert same(whole, draw(gentk.load(runs[family.name]), family))
+    assert gap(whole, other) > 1e-2
     assert gap({name: leaf[:8] for name, leaf in other.items()}, {name: leaf[8:] for name, leaf in other.items()}) > 1e-2
 
 
@@ -193,7 +194,7 @@ def test_giving_a_label_does_not_move_the_noise(runs: Runs, name: str) -> None:
 
 def test_every_state_of_a_chain_is_a_chain(runs: Runs) -> None:
     steps = list(gentk.stream(gentk.load(runs["chain"]), 32, seed=2))
-    assert [step.index for step in steps] == list(range(21))
+    assert [step.index for step in steps] == list(range(9))
     sizes = steps[0].x["mask"].sum(1)
     assert set(sizes.tolist()) == {3, 4, 5, 6}  # the sizes of the data, learned in start()
     for step in steps:
@@ -211,9 +212,9 @@ def test_every_state_of_a_chain_is_a_chain(runs: Runs) -> None:
 
 def test_an_exact_likelihood_is_a_density(runs: Runs) -> None:
     mixture = gentk.load(runs["gmm"])
-    axis = torch.linspace(-4, 4, 401, dtype=torch.float64)
+    axis = torch.linspace(-4, 4, 201, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
-    assert float(mixture.log_prob({"x": grid}, Philox(0, range(len(grid)))).exp().sum() * 0.02**2) == pytest.approx(1, abs=1e-3)
+    assert float(mixture.log_prob({"x": grid}, Philox(0, [])).exp().sum() * 0.04**2) == pytest.approx(1, abs=1e-3)
 
 
 def test_texts_are_as_frequent_as_their_likelihood_says(runs: Runs) -> None:
@@ -236,4 +237,4 @@ def test_the_nats_of_an_example_do_not_depend_on_its_batch(runs: Runs) -> None:
     part = model.log_prob({name: leaf[10:20] for name, leaf in batch.items()}, Philox(0, range(10, 20)))
     assert torch.allclose(first[10:20], part, atol=1e-3)
     junk = {"x": torch.rand_like(batch["x"]) * 2 - 1}
-    assert first.mean() > model.log_prob(junk, Philox(0, range(64))).mean() + 50
+    assert first.mean() > model.log_prob(junk, Philox(0, range(64))).mean() + 15

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import gentk
 from gentk.conditions import Label, drop
 from gentk.gaussian.predictions import EDM, PARAMETERISATIONS, Parameterisation, noised
-from gentk.gaussian.schedules import at, rows, when
+from gentk.gaussian.schedules import at, clock, derivatives, rows, when
 from gentk.protocols import Batch, DataSpec, Phase, Prediction
 
 from .config import PathConfig
@@ -44,6 +44,8 @@ class Denoising(nn.Module):
         top = 1.0
         if at(self.schedule, 1.0)[0] == 0 and self.config.prediction in ("eps", "score", "edm"):
             top = 0.999
+        if self.config.prediction == "velocity" and not all(v.isfinite() for v in derivatives(self.schedule, clock(1.0))):
+            top = 0.999  # the path arrives infinitely fast
         low = 0.0
         if self.config.prediction == "edm":
             low = when(self.schedule, self.config.sigma_min)

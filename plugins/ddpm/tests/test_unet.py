@@ -59,7 +59,8 @@ def test_any_size_any_channels(size: tuple[int, int, int], patch: int) -> None:
 
 def test_new_networks_say_nothing() -> None:
     """The last layer starts at zero, so training starts from the target's own variance."""
-    assert float(UNet(1, patch=2).eval()(torch.randn(2, 1, 28, 28), torch.zeros(2)).abs().max()) == 0
+    with torch.no_grad():
+        assert float(UNet(1, patch=2).eval()(torch.randn(2, 1, 28, 28), torch.zeros(2)).abs().max()) == 0
 
 
 def test_configs_that_cannot_be_built_say_why() -> None:

@@ -27,7 +27,7 @@ class JointFlow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     needs: ClassVar[type] = JointDenoiser
-    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="Evaluations of the net.")
+    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(8, description="Evaluations of the net.")
 
     def __call__(self, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]:
         import torch
