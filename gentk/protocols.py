@@ -88,10 +88,12 @@ class Noise(Protocol):
 class Condition(Protocol):
     """One input beside the noise. In the core: Label, Text, Number, File (`gentk.conditions`). ValueErrors are one line."""
 
-    required: bool
-    help: str
-    metavar: str  # what the flag's value looks like: "0-9"
-
+    @property
+    def required(self) -> bool: ...
+    @property
+    def help(self) -> str: ...
+    @property
+    def metavar(self) -> str: ...  # what the flag's value looks like: "0-9"
     def parse(self, text: str) -> Any: ...  # the command line's word -> a value for `prepare`; no torch
     def prepare(self, value: Any, n: int) -> Tensor: ...  # (n, …); m given values cycle
     def default(self, n: int, noise: Noise) -> Tensor | None: ...  # not given: a draw, None (left out), or an error

@@ -171,11 +171,12 @@ def sample(
     sampler: Sampler | None = None,
     cond: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
+    rows: range | None = None,
     autocast: torch.dtype | None = None,
     on_step: Callable[[Step, int], None] | None = None,
     **options: Any,
 ) -> Samples:
-    """n samples of seed `seed`; the same whatever `batch_size` is.
+    """n samples of seed `seed`; the same whatever `batch_size` is. `rows`: only these of them (a rank's share, say).
 
     `options` change the default sampler's (`steps=50`, `guidance=2`); names of the model's conditions (`label=3`) are taken as such.
     `on_step(step, first)` hears every step of the batch that starts at sample `first`. Raises UsageError for what does not fit.
@@ -186,8 +187,11 @@ def sample(
     sampler = with_options(sampler or default_sampler(model), options)
     size = batch_size or BATCH
     parts: list[dict[str, Tensor]] = []
-    for first in range(0, n, size):
-        steps = stream(model, min(size, n - first), seed=seed, sampler=sampler, cond=asked, first=first, total=n, autocast=autocast)
+    wanted = rows or range(n)
+    for first in range(wanted.start, wanted.stop, size):
+        steps = stream(
+            model, min(size, wanted.stop - first), seed=seed, sampler=sampler, cond=asked, first=first, total=n, autocast=autocast
+        )
         for step in steps:
             if on_step:
                 on_step(step, first)

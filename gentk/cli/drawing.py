@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .subject import Subject
 if TYPE_CHECKING:
     from ..protocols import Step
     from ..sampling import Samples
+    from ..training.distributed import Ranks
 
 MOST_FRAMES = 60  # of an animation: more cannot be told apart
 
@@ -45,11 +46,16 @@ def draw(found: Subject, request: Request) -> None:
     modality.check_path(path)
     if request.trajectory:
         modality.check_animation(request.trajectory)
-    with progress(found.title, request.n) as advance:
+    from ..training.distributed import Ranks
+
+    ranks = Ranks()
+    with progress(found.title, request.n, silent=not ranks.first) as advance:
         model = prepared(found, request)
         start = time.perf_counter()
-        samples, frames = run(model, request, advance)
+        samples, frames = run(model, request, advance, ranks)
         seconds = time.perf_counter() - start
+    if not ranks.first:
+        return
     samples.save(path)
     if request.trajectory:
         modality.animate(frames, samples.data, request.trajectory)
@@ -72,8 +78,8 @@ def prepared(found: Subject, request: Request) -> Any:
     return model
 
 
-def run(model: Any, request: Request, advance: Callable[[Step, int], None]) -> tuple[Samples, list[Any]]:
-    """The samples, and the states on the way of the first batch where an animation is wanted."""
+def run(model: Any, request: Request, advance: Callable[[Step, int], None], ranks: Ranks) -> tuple[Samples, list[Any]]:
+    """The samples, each rank's share drawn by itself and gathered, and the first batch's states where an animation is wanted."""
     import torch
 
     from ..sampling import finish, sample
@@ -89,7 +95,8 @@ def run(model: Any, request: Request, advance: Callable[[Step, int], None]) -> t
 
     autocast = torch.bfloat16 if request.dtype == "bfloat16" else None
     given = {"seed": request.seed, "sampler": request.sampler, "cond": request.conditions, "batch_size": request.batch_size}
-    return sample(model, request.n, **given, autocast=autocast, on_step=on_step), frames
+    drawn = sample(model, request.n, **given, rows=ranks.share_of(request.n), autocast=autocast, on_step=on_step)
+    return replace(drawn, batch=ranks.gathered(drawn.batch)), frames
 
 
 def fresh(name: str) -> Path:
@@ -102,10 +109,18 @@ def fresh(name: str) -> Path:
 
 def report(found: Subject, request: Request, path: Path, seconds: float) -> None:
     data = {
-        "file": str(path), "trajectory": str(request.trajectory) if request.trajectory else None, "weights": found.title,
-        "plugin": found.plugin, "model": found.config["model"], "sampler": found.sampler.name, "options": request.sampler.model_dump(mode="json"),
-        "conditions": request.conditions, "n": request.n, "seed": request.seed, "seconds": round(seconds, 2),
-    }  # fmt: skip
+        "file": str(path),
+        "trajectory": str(request.trajectory) if request.trajectory else None,
+        "weights": found.title,
+        "plugin": found.plugin,
+        "model": found.config["model"],
+        "sampler": found.sampler.name,
+        "options": request.sampler.model_dump(mode="json"),
+        "conditions": request.conditions,
+        "n": request.n,
+        "seed": request.seed,
+        "seconds": round(seconds, 2),
+    }
     out.result(data, lambda: people(data))
 
 

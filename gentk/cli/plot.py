@@ -10,6 +10,7 @@ from typer import Option
 
 from ..errors import UsageError
 from ..host import lookup
+from . import choices
 from .drawing import fresh
 from .out import out
 
@@ -19,9 +20,7 @@ Out = Annotated[Path | None, Option("--out", metavar="FILE", help="Where to. \\[
 
 @app.command()
 def data(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A data set of `gentk datasets`.", autocompletion=lambda: list(lookup.specs("datasets")))
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set of `gentk datasets`.", autocompletion=choices.datasets)],
     n: Annotated[int | None, Option("-n", min=1, help="How many examples. \\[default: 16 pictures, 2000 points]")] = None,
     split: Annotated[str, Option(metavar="NAME", help="Which part of the data set.")] = "train",
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="An option of the data set.")] = [],

@@ -16,9 +16,12 @@ Advance = Callable[["Step", int], None]
 
 
 @contextmanager
-def progress(title: str, n: int) -> Iterator[Advance]:
+def progress(title: str, n: int, *, silent: bool = False) -> Iterator[Advance]:
     """Yields a function to be told each step and the first sample of its batch. Progress is counted in samples × share of steps."""
-    yield from _bar(title, n) if sys.stderr.isatty() else _lines(title, n)
+    if silent:
+        yield lambda step, first: None
+    else:
+        yield from _bar(title, n) if sys.stderr.isatty() else _lines(title, n)
 
 
 def _done(step: Step, first: int) -> float:

@@ -5,65 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
 from typer import Option
 
 from ..errors import UsageError, did_you_mean
-from ..host import lookup
+from . import choices
 from .drawing import Request, draw
 from .flags import Flag, complaint, condition_flag, option_flags, selectors
 from .flags import command as typer_command
-from .subject import DEFAULT, Subject, subject
-
-
-def _recipes(ctx: typer.Context) -> list[str]:
-    return list(lookup.specs("recipes", ctx.params.get("plugin") or DEFAULT))
-
-
-def _models(ctx: typer.Context) -> list[str]:
-    return list(lookup.specs("models", ctx.params.get("plugin") or DEFAULT))
-
-
-def _samplers(ctx: typer.Context) -> list[str]:
-    return [*lookup.specs("samplers", lookup.CORE), *lookup.specs("samplers")]
-
-
-Name = Annotated[
-    str | None,
-    Option(
-        "--plugin",
-        "-p",
-        metavar="NAME",
-        help="The plugin whose weights to use. \\[default: ddpm]",
-        autocompletion=lambda: lookup.host().names(),
-    ),
-]
+from .subject import Subject, subject
 
 
 def sample(
-    plugin: Name = None,
-    recipe: Annotated[
-        str | None, Option("--recipe", "-r", metavar="NAME", help="Which of its recipes. \\[default: its first]", autocompletion=_recipes)
-    ] = None,
-    model: Annotated[
-        str | None, Option("--model", "-m", metavar="NAME", help="The first recipe of this model.", autocompletion=_models)
-    ] = None,
+    plugin: choices.Plugin = None,
+    recipe: choices.Recipe = None,
+    model: choices.Model = None,
     weights: Annotated[
         str | None, Option("--weights", "-w", metavar="FOLDER|NAME", help="A folder of weights, a run, or PLUGIN/RECIPE.")
     ] = None,
     n: Annotated[int, Option("-n", min=1, help="How many.")] = 16,
     seed: Annotated[int, Option(min=0, max=2**63, help="Sample i of a seed is always the same sample.")] = 0,
-    sampler: Annotated[
-        str | None,
-        Option("--sampler", "-s", metavar="NAME", help="How to draw. \\[default: what the weights recommend]", autocompletion=_samplers),
-    ] = None,
+    sampler: choices.Sampler = None,
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the sampler, by name.")] = [],
     out_: Annotated[
         Path | None, Option("--out", metavar="FILE|DIR", help="Format by suffix: .png .gif .npz … \\[default: a new file here]")
     ] = None,
     trajectory: Annotated[Path | None, Option(metavar="FILE.gif", help="The way there, as an animation.")] = None,
     batch_size: Annotated[int | None, Option(min=1, help="Samples drawn together; changes no sample.")] = None,
-    device: Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto",
+    device: choices.Device = "auto",
     dtype: Annotated[Literal["float32", "float64", "bfloat16"], Option(help="What the network computes in.")] = "float32",
     compile: Annotated[bool, Option("--compile", help="Compile the network first; pays for long runs.")] = False,
     extra: dict[str, Any] = {},

@@ -10,8 +10,8 @@ from typer import Option
 
 from ..errors import Interrupted, UsageError
 from ..host import lookup
+from . import choices
 from .out import out
-from .sample import Name, _models, _recipes
 from .subject import DEFAULT
 from .view import view
 
@@ -20,12 +20,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 @app.command()
 def train(
-    plugin: Name = None,
-    model: Annotated[
-        str | None, Option("--model", "-m", metavar="NAME", help="The first recipe of this model.", autocompletion=_models)
-    ] = None,
+    plugin: choices.Plugin = None,
+    model: choices.Model = None,
     recipe: Annotated[
-        str | None, Option("--recipe", "-r", metavar="NAME|FILE.toml", help="Which recipe. \\[default: its first]", autocompletion=_recipes)
+        str | None, Option("--recipe", "-r", metavar="NAME|FILE", help="Which recipe, or a TOML file.", autocompletion=choices.recipes)
     ] = None,
     dataset: Annotated[
         str | None,
@@ -34,7 +32,7 @@ def train(
             "-d",
             metavar="NAME",
             help="Another data set: gentk datasets.",
-            autocompletion=lambda: list(lookup.specs("datasets")),
+            autocompletion=choices.datasets,
         ),
     ] = None,
     split: Annotated[str | None, Option(metavar="NAME", help="Which part of it.")] = None,
@@ -43,7 +41,7 @@ def train(
     out_: Annotated[Path | None, Option("--out", metavar="DIR", help="The run's folder. \\[default: a new one in runs/]")] = None,
     resume: Annotated[bool, Option("--resume", help="Go on with the run at --out.")] = False,
     max_steps: Annotated[int | None, Option(min=1, help="Stop early; the learning rates stay those of the whole run.")] = None,
-    device: Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto",
+    device: choices.Device = "auto",
     dry_run: Annotated[bool, Option("--dry-run", help="Check and print the resolved recipe; train nothing.")] = False,
 ) -> None:
     """Train a recipe. Ctrl-C saves first; --resume goes on exactly where it stopped."""

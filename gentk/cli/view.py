@@ -30,8 +30,15 @@ def _live(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
     from rich.table import Table
     from rich.text import Text
 
-    columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("[dim]{task.fields[rate]}"),
-               TimeElapsedColumn(), TextColumn("[dim]left"), TimeRemainingColumn())  # fmt: skip
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("[dim]{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("[dim]left"),
+        TimeRemainingColumn(),
+    )
     bar = Progress(*columns, expand=True)
     task = bar.add_task(title, total=total, completed=since, rate="")
     history: list[float] = []

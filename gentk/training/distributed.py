@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -62,3 +63,15 @@ class Ranks:
     def wait(self) -> None:
         if self.world > 1:
             dist.barrier()
+
+    def share_of(self, n: int) -> range:
+        """Which of n samples are this rank's: neighbours, so that the shares concatenate in order."""
+        return range(n * self.rank // self.world, n * (self.rank + 1) // self.world)
+
+    def gathered(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Every rank's rows in order, on every rank."""
+        if self.world == 1:
+            return batch
+        parts: list[Any] = [None] * self.world
+        dist.all_gather_object(parts, batch)
+        return {key: torch.cat([part[key] for part in parts]) for key in batch}

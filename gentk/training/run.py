@@ -180,7 +180,7 @@ class Training:
             state.write(self.run.state, self.trainer.step, tensors, {**numbers, "best": self._best})
 
     def stopped(self, stop: Stop) -> int:
-        """The signal that ends the run, or 0. Ranks hear signals at different moments; ask once a round, and all stop after the same one."""
+        """The signal that ends the run, or 0. Ranks hear it at different moments: ask once a round, and all stop after the same one."""
         return self.ranks.highest(stop.signal)
 
 

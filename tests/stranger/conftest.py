@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def stranger(site: Path) -> Iterator[None]:
+@contextmanager
+def installed(site: Path) -> Iterator[None]:
     """gentk-stranger installed in this process, which works on one thread: models this small only wait for more."""
     import torch
 
@@ -48,11 +49,20 @@ def stranger(site: Path) -> Iterator[None]:
     sys.path.insert(0, str(site))
     importlib.invalidate_caches()
     configure()
-    yield
-    torch.set_num_threads(threads)
-    sys.path.remove(str(site))
-    importlib.invalidate_caches()
-    configure()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        sys.path.remove(str(site))
+        importlib.invalidate_caches()
+        configure()
+
+
+@pytest.fixture(scope="module")
+def stranger(site: Path) -> Iterator[None]:
+    """gentk-stranger is installed while a module's tests run, and gone after them."""
+    with installed(site):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -62,12 +72,13 @@ def environment(site: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture(scope="module")
-def runs(stranger: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+@pytest.fixture(scope="session")
+def runs(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every family, trained for a few rounds: name → run folder."""
     folder, found = tmp_path_factory.mktemp("runs"), {}
-    for family in FAMILIES.values():
-        found[family.name] = train(family, folder / family.name, found)
+    with installed(site):
+        for family in FAMILIES.values():
+            found[family.name] = train(family, folder / family.name, found)
     return found
 
 

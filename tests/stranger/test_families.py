@@ -19,6 +19,7 @@ from gentk.noise import Philox
 from .families import FAMILIES, Family, train
 
 Runs = dict[str, Path]
+pytestmark = pytest.mark.usefixtures("stranger")
 
 
 def gap(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:

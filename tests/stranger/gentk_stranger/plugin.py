@@ -43,5 +43,5 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
 
 @hookimpl
 def gentk_recipes() -> Iterator[RecipeSpec]:
-    for name in ("gmm", "wgan", "counter", "chain", "vae"):
+    for name in ("gmm", "wgan", "counter", "chain", "vae", "latent-flow"):
         yield RecipeSpec(name, f"recipes/{name}.toml", summary=f"A second of training for `{name}`")
