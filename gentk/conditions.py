@@ -164,7 +164,7 @@ class File(_Condition):
         import torch
 
         if isinstance(value, str):
-            from .modalities import modality
+            from .host.lookup import modality
 
             value = modality(self.modality).read(value, self.shape)
         given = torch.as_tensor(value, dtype=torch.float32)

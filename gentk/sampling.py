@@ -187,19 +187,17 @@ def sample(
     sampler = with_options(sampler or default_sampler(model), options)
     size = batch_size or BATCH
     parts: list[dict[str, Tensor]] = []
-    wanted = rows or range(n)
+    wanted = range(n) if rows is None else rows
+    settings: dict[str, Any] = {"seed": seed, "sampler": sampler, "cond": asked, "total": n, "autocast": autocast}
     for first in range(wanted.start, wanted.stop, size):
-        steps = stream(
-            model, min(size, wanted.stop - first), seed=seed, sampler=sampler, cond=asked, first=first, total=n, autocast=autocast
-        )
-        for step in steps:
+        for step in stream(model, min(size, wanted.stop - first), first=first, **settings):
             if on_step:
                 on_step(step, first)
         with torch.no_grad(), evaluating(model):
             done = finish(model, step.x)
         kept = {k: v for k, v in as_batch(step.x).items() if k in model.conditions}
         parts.append({k: v.detach().cpu() for k, v in {**done, **kept}.items()})
-    return Samples({k: torch.cat([part[k] for part in parts]) for k in parts[0]}, final_data(model))
+    return Samples({k: torch.cat([part[k] for part in parts]) for k in (parts[0] if parts else ())}, final_data(model))
 
 
 def with_options(sampler: Any, options: Mapping[str, Any]) -> Sampler:

@@ -20,7 +20,7 @@ def models(ctx: typer.Context) -> list[str]:
 
 
 def samplers(ctx: typer.Context) -> list[str]:
-    return [*lookup.specs("samplers", lookup.CORE), *lookup.specs("samplers")]
+    return list(lookup.specs("samplers"))
 
 
 def plugins() -> list[str]:

@@ -92,8 +92,11 @@ def _globals(
 
     The options below may stand anywhere on the line.
     """
+    from ..host import lookup
+
     settings.strict = strict
     settings.disabled |= set(disable)
+    lookup.configure(disabled=settings.disabled, strict=settings.strict)
 
 
 def _plugin_names() -> list[str]:

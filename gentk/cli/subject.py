@@ -48,16 +48,18 @@ def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler
     return Subject(found.title, found.folder, config, spec, options)
 
 
-def recipe_of(plugin: str, model: str) -> str:
-    """The first recipe with weights that is of this model."""
+def recipe_of(plugin: str, model: str, *, shipped: bool = True) -> str:
+    """The first recipe of this model; `shipped`: the first that comes with weights."""
     from ..recipes import read
 
     lookup.model_spec(plugin, model)
     for name, spec in lookup.specs("recipes", plugin).items():
-        table = read(lookup.recipe_path(plugin, name))["model"]
-        if spec.weights and table.get("name", model) == model:
+        trains = read(lookup.recipe_path(plugin, name)).get("model", {}).get("name")
+        if trains == model and (spec.weights or not shipped):
             return name
-    raise UsageError(f"plugin '{plugin}' ships no weights of its model '{model}': train it, then use --weights")
+    if shipped:
+        raise UsageError(f"plugin '{plugin}' ships no weights of its model '{model}': train it, then use --weights")
+    raise UsageError(f"plugin '{plugin}' has no recipe of its model '{model}': write one and give it as --recipe FILE.toml")
 
 
 def first_sampler(config: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from ..errors import Interrupted, UsageError
 from ..host import lookup
 from . import choices
 from .out import out
-from .subject import DEFAULT
+from .subject import DEFAULT, recipe_of
 from .view import view
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
@@ -66,22 +66,11 @@ def starting(
     """(a folder for the run, the resolved recipe)."""
     owner = plugin or DEFAULT
     if model and not recipe:
-        recipe = first_recipe(owner, model)
+        recipe = recipe_of(owner, model, shipped=False)
     assignments = [*([f'dataset.name="{dataset}"'] if dataset else []), *([f'dataset.split="{split}"'] if split else []), *changes]
     resolved = lookup.recipe(owner, recipe, assignments)
     name = Path(recipe).stem if recipe else lookup.recipe_spec(owner, None).name
     return folder or fresh(Path("runs") / f"{resolved.model.plugin}-{name}"), resolved
-
-
-def first_recipe(plugin: str, model: str) -> str:
-    """The first recipe that trains this model."""
-    from ..recipes import read
-
-    lookup.model_spec(plugin, model)
-    for name in lookup.specs("recipes", plugin):
-        if read(lookup.recipe_path(plugin, name)).get("model", {}).get("name", "") == model:
-            return name
-    raise UsageError(f"plugin '{plugin}' has no recipe of its model '{model}': write one and give it as --recipe FILE.toml")
 
 
 def resuming(folder: Path | None, changes: list[str], dataset: str | None, recipe: str | None) -> tuple[Path, Any]:

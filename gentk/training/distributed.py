@@ -74,4 +74,5 @@ class Ranks:
             return batch
         parts: list[Any] = [None] * self.world
         dist.all_gather_object(parts, batch)
-        return {key: torch.cat([part[key] for part in parts]) for key in batch}
+        full = [part for part in parts if part]  # with fewer samples than ranks, some have none
+        return {key: torch.cat([part[key] for part in full]) for key in full[0]}

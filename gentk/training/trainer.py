@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import GentkError, UsageError
 from ..noise import Philox
-from ..protocols import Batch, Dataset, Likelihood, StatisticsModel, can
+from ..protocols import Batch, Dataset, GradientModel, Likelihood, StatisticsModel, can
 from ..recipes import TrainingPart
 from ..sampling import evaluating
 from .averages import Average, decay
@@ -61,10 +61,13 @@ class Trainer:
             raise UsageError("there is nothing to train on: the data set is empty")
         self.device = torch.device(device)
         if (decoder := getattr(dataset, "decoder", None)) is not None:
-            model.latents = decoder.requires_grad_(False)
+            model.latents = decoder.requires_grad_(False).eval()
         self.model = model.to(self.device)
         self.step = 0
         self.statistical = can(model, StatisticsModel)
+        if not self.statistical and not can(model, GradientModel):
+            what = "neither phases() and loss() nor statistics() and update()"
+            raise GentkError(f"{type(model).__name__} cannot be trained: it has {what}")
         self.total = model.passes if self.statistical else settings.steps
         self.last: dict[str, float] = {}
         self.converged = False  # a statistics model whose last pass gained less than `tolerance`

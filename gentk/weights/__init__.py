@@ -1,13 +1,14 @@
-"""Weights: a folder of config.json and model.safetensors, made by `save`, read by `load`; nothing in it is ever run."""
+"""Weights: a folder of config.json and model.safetensors, made by `save`, read by `load`; nothing in it is ever run.
+
+Finding and describing weights needs no torch, so the functions that do import it when they are called.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from .folder import fill, save
-
-__all__ = ["fill", "load", "save"]
+__all__ = ["load", "save"]
 
 
 def load(name: str | Path, *, device: str = "cpu") -> Any:
@@ -20,3 +21,10 @@ def load(name: str | Path, *, device: str = "cpu") -> Any:
     from .names import locate
 
     return read(locate(str(name)).folder, device=device)
+
+
+def save(model: Any, folder: str | Path, *, sampler: Any = None, recipe: str = "", dtype: str = "float32") -> None:
+    """Write `model` as weights: see `gentk.weights.folder.save`."""
+    from .folder import save as write
+
+    write(model, folder, sampler=sampler, recipe=recipe, dtype=dtype)

@@ -1,5 +1,7 @@
 """Decoding policies on a model whose next-token law is known: a Markov chain with a cache that remembers everything."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -107,6 +109,6 @@ def test_the_nucleus_is_the_smallest_set_that_reaches_p() -> None:
 def test_streaming_yields_after_every_token() -> None:
     steps = list(AutoRegressive(temperature=0)(Chain(), 1, noise=Philox(0, [0]), cond={}))
     assert [int(s.x["length"][0]) for s in steps] == list(range(1, len(steps) + 1))  # type: ignore[index]
-    for a, b in zip(steps, steps[1:], strict=False):
+    for a, b in pairwise(steps):
         k = a.index
         assert torch.equal(a.x["x"][:, :k], b.x["x"][:, :k])  # type: ignore[index]

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gentk_datasets import downloads
 from torchvision.datasets import MNIST
 
 from gentk.errors import GentkError
+from gentk_datasets import downloads
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gentk_datasets.folder import folder
-from gentk_datasets.npz import npz
-from gentk_datasets.points import moons
 from PIL import Image
 
 from gentk.errors import GentkError, UsageError
 from gentk.modalities import modality
 from gentk.noise import Philox
+from gentk_datasets.folder import folder
+from gentk_datasets.npz import npz
+from gentk_datasets.points import moons
 
 
 def paint(path: Path, level: int, size: tuple[int, int] = (20, 20)) -> None:

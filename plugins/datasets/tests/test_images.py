@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gentk_datasets.arrays import Images
-from gentk_datasets.digits import digits
 
 from gentk.noise import Philox
+from gentk_datasets.arrays import Images
+from gentk_datasets.digits import digits
 
 
 def ramp(n: int = 40, **options: object) -> Images:

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from gentk_datasets.plugin import gentk_datasets
 
 from gentk.host import DatasetSpec, resolve
+from gentk_datasets.plugin import gentk_datasets
 
 SPECS = {spec.name: spec for spec in gentk_datasets()}
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gentk_datasets import points
-from gentk_datasets.counters import normals, philox, uniforms
 
 from gentk.errors import UsageError
+from gentk_datasets import points
+from gentk_datasets.counters import normals, philox, uniforms
 
 FIGURES: dict[str, Callable[..., Any]] = {
     "swiss-roll": points.swiss_roll,

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from gentk_ddpm.config import PointsConfig
-from gentk_ddpm.points import DDPMPoints
 
 from gentk.gaussian.schedules import at
 from gentk.protocols import DataSpec, Leaf
+from gentk_ddpm.config import PointsConfig
+from gentk_ddpm.points import DDPMPoints
 
 DATA = DataSpec(
     modality="points", leaves={"x": Leaf(shape=(2,))}, conditions={"label": Leaf(classes=3)}, frequencies={"label": [1.0, 1.0, 2.0]}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gentk
 import pytest
 import torch
+
+import gentk
 from gentk.host import lookup
 
 RECIPES = ["mnist", "fashion-mnist", "swiss-roll", "moons"]

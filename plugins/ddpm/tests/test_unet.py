@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from gentk_ddpm.config import DDPMConfig
-from gentk_ddpm.model import DDPM
 
 from gentk.nets.unet import UNet
 from gentk.protocols import DataSpec, Leaf
+from gentk_ddpm.config import DDPMConfig
+from gentk_ddpm.model import DDPM
 
 CIFAR = DataSpec(modality="image", leaves={"x": Leaf(shape=(3, 32, 32), range=(-1, 1), levels=256)})
 
