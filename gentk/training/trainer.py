@@ -86,7 +86,7 @@ class Trainer:
     def rounds(self, until: int | None = None) -> Iterator[Progress]:
         """Train up to round `until` (default: all), yielding after each. The rate's schedule does not depend on `until`."""
         self.prepare()
-        end = min(until or self.total, self.total)
+        end = self.total if until is None else min(until, self.total)
         try:
             while self.step < end and not self.converged:
                 logs = self._pass() if self.statistical else self._round()

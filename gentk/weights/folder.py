@@ -20,6 +20,7 @@ from ..host.provenance import origin
 from ..protocols import DataSpec
 from . import safety
 from .safety import CONFIG, TENSORS
+from .skeleton import skeleton
 
 FORMAT = 1
 
@@ -102,7 +103,7 @@ def read(folder: str | Path, *, device: str = "cpu") -> Any:
     config = safety.read_config(place)
     safety.check_plugins(config)
     header = safety.read_header(place)
-    with torch.device("meta"):
+    with skeleton():
         wanted = kept(build(config))
     safety.compare(header, wanted)
     tensors = safety.read_tensors(header)

@@ -75,7 +75,8 @@ def environment(site: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def runs(site: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every family, trained for a few rounds: name → run folder."""
-    folder, found = tmp_path_factory.mktemp("runs"), {}
+    folder = tmp_path_factory.mktemp("runs")
+    found: dict[str, Path] = {}
     with installed(site):
         for family in FAMILIES.values():
             found[family.name] = train(family, folder / family.name, found)

@@ -81,6 +81,8 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(family: Family, runs: Runs, tmp_
     train(family, tmp_path / "run", runs, go={"resume": True})
     assert not same(halfway, bits(runs[family.name]))
     assert same(bits(tmp_path / "run"), bits(runs[family.name]))
+    train(family, tmp_path / "run", runs, go={"resume": True})  # it is over, and stays as it is
+    assert same(bits(tmp_path / "run"), bits(runs[family.name]))
 
 
 @pytest.mark.parametrize("size", [77, 500])

@@ -1,5 +1,5 @@
 """Whole runs need models that an installed plugin offers: the stranger's."""
 
-from tests.stranger.conftest import environment, site, stranger
+from tests.stranger.conftest import site, stranger
 
-__all__ = ["environment", "site", "stranger"]
+__all__ = ["site", "stranger"]

@@ -1,10 +1,9 @@
-"""A run that kills itself, without a word, at a chosen moment. `python -m tests.training.killed FOLDER MOMENT`."""
+"""A run that kills itself, without a word, at a chosen moment."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,18 @@ def arm(training: Any, moment: str) -> None:
         training._write = lambda folder: die() if trainer.step == step and folder == training.run.folder else write(folder)
 
 
-def main(folder: Path, moment: str) -> None:
+def run(folder: Path, resume: bool) -> None:
+    """A run that does not."""
+    import torch
+
+    import gentk
+
+    torch.set_num_threads(1)
+    gentk.train(recipe(), out=folder, resume=resume)
+
+
+def die_at(folder: Path, moment: str) -> None:
+    """The whole life of a process."""
     import torch
 
     from gentk.training import Training
@@ -77,7 +87,3 @@ def main(folder: Path, moment: str) -> None:
                 with (folder / "log.jsonl").open("a") as file:
                     file.write('{"step": 13, "critic/lo')
             die()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])

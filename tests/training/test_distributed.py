@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .processes import start
 from .worker import trained, work
 
 
@@ -17,12 +15,7 @@ from .worker import trained, work
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, int], dict[str, Tensor]]:
     """(ranks, rank) → what that rank trained. All have four micro-batches a round."""
     folder = tmp_path_factory.mktemp("ranks")
-    context = multiprocessing.get_context("forkserver")
-    # imported once, and forked before there are threads; what an optimizer's first step imports (seconds) is named too
-    context.set_forkserver_preload(["tests.training.worker", "torch._dynamo"])
-    started = [context.Process(target=work, args=(folder, rank, world)) for world in (2, 4) for rank in range(world)]
-    for process in started:
-        process.start()
+    started = [start(work, folder, rank, world) for world in (2, 4) for rank in range(world)]
     try:
         for process in started:
             process.join(timeout=120)

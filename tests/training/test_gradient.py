@@ -174,7 +174,7 @@ def test_phases_that_share_an_optimizer_both_train() -> None:
 
 def test_settings_of_an_optimizer_that_is_not_there_are_refused() -> None:
     trainer = Trainer(Duel(), Rows(), settings(optimizers={"critik": {"lr": 0.1}}))
-    with pytest.raises(UsageError, match="critik.*did you mean 'critic'"):
+    with pytest.raises(UsageError, match=r"critik.*did you mean 'critic'"):
         next(trainer.rounds())
 
 

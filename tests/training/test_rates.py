@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from gentk.recipes import TrainingPart
@@ -26,7 +28,7 @@ def test_the_values_of_each_schedule() -> None:
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "flat-linear"])
 def test_a_rate_falls_to_zero_and_never_rises(schedule: str) -> None:
     found = rates(schedule)
-    assert all(a >= b for a, b in zip(found, found[1:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(found))
     assert 0 < found[-1] < 0.02
 
 
