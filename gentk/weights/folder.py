@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from ..errors import GentkError
@@ -83,7 +83,7 @@ def save(model: Any, folder: str | Path, *, sampler: Any = None, recipe: str = "
         if dtype == "float16" and value.dtype == torch.float32:
             value = value.half()
         tensors[name] = value.contiguous().clone()  # a clone, as tied weights may share memory and the file may not
-    save_file(tensors, target / f".{TENSORS}.tmp", metadata={"format": "pt"})
+    (target / f".{TENSORS}.tmp").write_bytes(serialised(tensors, {"format": "pt"}))  # save_file would make it private to its owner
     (target / f".{CONFIG}.tmp").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for name in (TENSORS, CONFIG):
         os.replace(target / f".{name}.tmp", target / name)

@@ -22,8 +22,8 @@ def test_muon_takes_singular_values_to_about_one(shape: tuple[int, int]) -> None
     matrix = u @ torch.diag(values) @ v
     found = torch.linalg.svdvals(orthogonalised(matrix))
     assert values.min() < 0.05
-    assert found.min() > 0.6
-    assert found.max() < 1.3
+    assert found.min() > 0.65
+    assert found.max() < 1.2
 
 
 def test_muon_keeps_the_directions() -> None:

@@ -1,0 +1,43 @@
+"""What the workspace and the hooks promise."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gentk.host import hookspecs
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_plugin_of_the_repository_is_in_both_lists() -> None:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    here = {f"gentk-{folder.name}" for folder in (ROOT / "plugins").iterdir() if (folder / "pyproject.toml").is_file()}
+    assert here == set(table["project"]["optional-dependencies"]["all"]) == set(table["tool"]["uv"]["sources"]) - {"gentk"}
+
+
+@pytest.mark.parametrize("name", hookspecs.PRODUCES)
+def test_every_hook_has_a_worked_example_that_is_python(name: str) -> None:
+    text = getattr(hookspecs, name).__doc__
+    _, found, example = text.partition("Example::")
+    assert found and f"def {name}():" in example and hookspecs.PRODUCES[name].__name__ in example
+    import textwrap
+
+    compile(textwrap.dedent(example), name, "exec")
+
+
+def test_the_core_knows_no_name_of_a_plugin_but_the_default() -> None:
+    """No module of the core names a plugin or a family in code; `ddpm` stands once, as what is meant where nothing is said."""
+    import ast
+
+    names = {folder.name for folder in (ROOT / "plugins").iterdir()} - {"datasets"}
+    found = []
+    for path in (ROOT / "gentk").rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs and node.value in names:
+                found.append(f"{path.relative_to(ROOT)}: {node.value}")
+    assert found == ["gentk/cli/subject.py: ddpm"]
