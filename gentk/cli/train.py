@@ -96,10 +96,10 @@ def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps
         with view(title, training.trainer.total, folder, since=training.trainer.step, silent=not training.ranks.first) as show:
             for progress in training:
                 show(progress.step, progress.logs)
-                if stop.signal:
+                if number := training.stopped(stop):
                     training.save()
                     where = f"stopped at step {progress.step} of {progress.total}, saved"
-                    raise Interrupted(f"{where}; go on with: gentk train --resume --out {folder}", stop.signal)
+                    raise Interrupted(f"{where}; go on with: gentk train --resume --out {folder}", number)
     if training.ranks.first:
         data = {"run": str(folder), "steps": training.trainer.step, **training.trainer.last, **training.trainer.validate()}
         out.result(data, lambda: f"[bold]{folder}[/]  after {data['steps']} steps; look: gentk sample --weights {folder}")

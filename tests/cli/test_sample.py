@@ -21,7 +21,7 @@ from tests.running import gentk as process
 DATA = DataSpec(
     modality="points",
     leaves={"x": Leaf(shape=(2,))},
-    conditions={"label": Leaf(classes=10, names=tuple(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]))},
+    conditions={"label": Leaf(classes=10, names=("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))},
 )
 
 
@@ -67,7 +67,7 @@ WRONG = {
     "--sampler hein": ("did you mean 'heun'", 2),
     "--sampler prior": ("needs a LatentPrior", 2),
     "--out no/such/folder/a.png": ("there is no folder", 2),
-    "--out a.jpeg2": ("there is: .png", 2),
+    "--out a.jpeg2": ("did you mean '.png'", 2),
     "--out plain": ("needs a suffix", 2),
     "--trajectory a.png": (".gif", 2),
     "--device tpu": ("device 'tpu' cannot be used", 2),
@@ -116,10 +116,8 @@ def test_unknown_names_are_met_with_a_suggestion(args: list[str], word: str, cap
 
 
 def test_missing_data_offline_is_one_line(tmp_path: Path) -> None:
-    dead = "http://127.0.0.1:9"
-    failed = process(
-        "train", "--recipe", "mnist", "--out", "run", cwd=tmp_path, GENTK_DATA=str(tmp_path / "empty"), http_proxy=dead, https_proxy=dead
-    )
+    env = {"GENTK_DATA": str(tmp_path / "empty"), "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    failed = process("train", "--recipe", "mnist", "--out", "run", cwd=tmp_path, **env)
     last = failed.stderr.strip().splitlines()[-1]
     assert failed.returncode == 1 and "Traceback" not in failed.stderr and "mnist" in last and "GENTK_DATA" in last
 
@@ -159,13 +157,15 @@ class Odd(BaseModel):
 
 
 def test_a_strangers_sampler_brings_its_flags(weights: str, tmp_path: Path) -> None:
-    plugin = "from gentk.host import SamplerSpec, hookimpl\n@hookimpl\ndef gentk_samplers():\n    yield SamplerSpec('odd', 'gentk_odd.sampler:Odd')\n"
+    hook = "def gentk_samplers():\n    yield SamplerSpec('odd', 'gentk_odd.sampler:Odd')\n"
+    plugin = f"from gentk.host import SamplerSpec, hookimpl\n@hookimpl\n{hook}"
     fake(tmp_path, "gentk-odd", "odd", plugin)
     (tmp_path / "gentk_odd" / "sampler.py").write_text(ODD)
     shown = process("sample", "--weights", weights, "--sampler", "odd", "--help", site=tmp_path, COLUMNS="120").stdout
     assert "--oddness" in shown and "0..1" in shown and shown.count("--seed") == 1 and "--table" not in shown
     done = process(
-        "sample", "-w", weights, "-s", "odd", "--oddness", ".25", "-o", "seed=4", "-o", "table=[1, 2]", "--out", str(tmp_path / "a.npz"), "--json",
+        *("sample", "-w", weights, "-s", "odd", "--oddness", ".25", "-o", "seed=4", "-o", "table=[1, 2]", "--json"),
+        *("--out", str(tmp_path / "a.npz")),
         site=tmp_path,
     )  # fmt: skip
     options = json.loads(done.stdout)["options"]
