@@ -125,19 +125,18 @@ def report(found: Subject, request: Request, path: Path, seconds: float) -> None
 
 
 def people(data: dict[str, Any]) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", justify="right")
     table.add_column(overflow="fold")
-    table.add_row("file", f"[bold]{data['file']}[/]  ({data['n']} sample{'s' * (data['n'] > 1)})")
+    table.add_row("file", f"[bold]{escape(data['file'])}[/]  ({data['n']} sample{'s' * (data['n'] > 1)})")
     if data["trajectory"]:
-        table.add_row("trajectory", data["trajectory"])
-    table.add_row(
-        "weights",
-        f"{data['weights']} ({data['plugin']}/{data['model']})" + "".join(f", {k} {short(v)}" for k, v in data["conditions"].items()),
-    )
-    table.add_row("sampler", ", ".join([data["sampler"], *(f"{k} {v}" for k, v in data["options"].items() if v is not None)]))
+        table.add_row("trajectory", escape(data["trajectory"]))
+    weights = f"{data['weights']} ({data['plugin']}/{data['model']})" + "".join(f", {k} {short(v)}" for k, v in data["conditions"].items())
+    table.add_row("weights", escape(weights))
+    table.add_row("sampler", escape(", ".join([data["sampler"], *(f"{k} {v}" for k, v in data["options"].items() if v is not None)])))
     table.add_row("seed", str(data["seed"]))
     table.add_row("time", f"{data['seconds']:.1f} s, {data['n'] / max(data['seconds'], 1e-9):.1f} samples/s")
     return table

@@ -7,7 +7,7 @@ command function's signature; Typer then does parsing, help, completion and did-
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
@@ -25,18 +25,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Flag:
-    key: str
+    key: str  # what the function is told
+    name: str  # what is typed: --label
     annotation: Any
     option: Any  # typer.Option(...)
 
-    def parameter(self) -> inspect.Parameter:
+    def parameter(self, name: str) -> inspect.Parameter:
         annotation: Any = self.annotation
-        return inspect.Parameter(
-            self.key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[annotation | None, self.option]
-        )
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[annotation | None, self.option])
 
 
-def condition_flag(key: str, condition: Condition, panel: str) -> Flag:
+def condition_flag(key: str, condition: Condition, panel: str, taken: Collection[str] = ()) -> Flag:
+    """`--label`, or `--cond-label` where the command has a `--label` of its own."""
+    name = _name(key) if _name(key) not in taken else _name(f"cond-{key}")
+
     def parse(text: str) -> Any:
         try:
             return condition.parse(text)
@@ -44,8 +46,8 @@ def condition_flag(key: str, condition: Condition, panel: str) -> Flag:
             raise typer.BadParameter(str(error).split("\n")[0]) from error
 
     complete = list(getattr(condition, "names", ())) or None
-    return Flag(key, str, typer.Option(
-        _name(key), metavar=condition.metavar, help=condition.help, rich_help_panel=panel, callback=None,
+    return Flag(key, name, str, typer.Option(
+        name, metavar=condition.metavar, help=condition.help, rich_help_panel=panel, callback=None,
         parser=parse, autocompletion=(lambda: complete) if complete else None,
     ))  # fmt: skip
 
@@ -66,7 +68,8 @@ def option_flag(key: str, field: FieldInfo, default: Any, panel: str) -> Flag | 
         return None
     help = " ".join(filter(None, [field.description, f"\\[default: {default}]" if default is not None else ""]))
     if kind is bool:
-        return Flag(key, bool, typer.Option(f"{_name(key)}/--no-{_name(key)[2:]}", help=help, rich_help_panel=panel, show_default=False))
+        both = f"{_name(key)}/--no-{_name(key)[2:]}"
+        return Flag(key, _name(key), bool, typer.Option(both, help=help, rich_help_panel=panel, show_default=False))
     adapter: TypeAdapter[Any] = TypeAdapter(Annotated[kind, *limits] if limits else kind)
 
     def parse(text: Any) -> Any:
@@ -75,7 +78,7 @@ def option_flag(key: str, field: FieldInfo, default: Any, panel: str) -> Flag | 
         except ValidationError as error:
             raise typer.BadParameter(complaint(error.errors()[0], choices)) from error
 
-    return Flag(key, str, typer.Option(
+    return Flag(key, _name(key), str, typer.Option(
         _name(key), metavar=_metavar(kind, choices, limits), help=help, rich_help_panel=panel, parser=parse,
         autocompletion=(lambda: list(choices)) if choices else None,
     ))  # fmt: skip
@@ -104,19 +107,37 @@ def option_flags(options: type[BaseModel], defaults: dict[str, Any], panel: str)
 
 
 def extend(function: Callable[..., Any], flags: Iterable[Flag]) -> Callable[..., Any]:
-    """`function(..., extra)` with each flag as a parameter of its own; those given arrive together in `extra`."""
+    """`function(..., extra)` with each flag as a parameter of its own; those given arrive together in `extra`.
+
+    Of two flags of one name the first is kept, and a plugin cannot redefine --seed: `-o seed=…` reaches a sampler's.
+    """
     signature = inspect.signature(function, eval_str=True)
     static = [p for p in signature.parameters.values() if p.name != "extra"]
-    taken = {p.name for p in static}
-    flags = [f for f in flags if f.key not in taken]  # a plugin cannot redefine --seed; -o seed=… reaches it
+    taken = own_names(function)
+    named: dict[str, Flag] = {}  # by a parameter name of ours: a condition may be called `class`, or `my-label`
+    for flag in flags:
+        if flag.name not in taken:
+            taken.add(flag.name)
+            named[f"extra_{len(named)}"] = flag
 
     def call(**values: Any) -> Any:
-        extra = {f.key: value for f in flags if (value := values.pop(f.key, None)) is not None}
+        extra = {f.key: value for name, f in named.items() if (value := values.pop(name, None)) is not None}
         return function(**values, extra=extra)
 
     call.__name__, call.__doc__ = function.__name__, function.__doc__
-    call.__signature__ = signature.replace(parameters=[*static, *(f.parameter() for f in flags)])  # type: ignore[attr-defined]
+    call.__signature__ = signature.replace(parameters=[*static, *(f.parameter(name) for name, f in named.items())])  # type: ignore[attr-defined]
     return call
+
+
+def own_names(function: Callable[..., Any]) -> set[str]:
+    """The long names that the function's own options and the global ones take."""
+    names = {"--help", "--json", "--strict", "--disable", "--version"}
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        option = next(iter(getattr(parameter.annotation, "__metadata__", ())), None)
+        # In Annotated, Typer keeps the first name in `default`.
+        words = (getattr(option, "default", None), *(getattr(option, "param_decls", None) or ()))
+        names |= {w for w in words if isinstance(w, str) and w.startswith("-")} or {_name(parameter.name)}
+    return names
 
 
 class _Command(TyperCommand):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..weights.names import locate
+from ..weights.names import bundled, locate
 from ..weights.safety import read_config, read_header
 from .out import out
 from .subject import DEFAULT
@@ -16,10 +16,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 @app.command()
 def inspect(
-    weights: Annotated[str, typer.Argument(metavar="WEIGHTS", help="A folder or run, a plugin, or PLUGIN/RECIPE.")] = DEFAULT,
+    weights: Annotated[
+        str | None, typer.Argument(metavar="WEIGHTS", help="A folder or run, a plugin, or PLUGIN/RECIPE. \\[default: ddpm]")
+    ] = None,
 ) -> None:
     """Say what a folder of weights holds: model, config, data, conditions, sampler, size."""
-    found = locate(weights)
+    found = locate(weights) if weights else bundled(DEFAULT)
     config, header = read_config(found.folder), read_header(found.folder)
     data: dict[str, Any] = {
         "weights": found.title,
@@ -38,6 +40,7 @@ def inspect(
 
 
 def people(data: dict[str, Any]) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -46,7 +49,7 @@ def people(data: dict[str, Any]) -> Any:
     spec = data["data"]
     leaves = {name: leaf["shape"] for name, leaf in spec["leaves"].items()}
     for key, value in (
-        ("weights", f"[bold]{data['weights']}[/]  {data['folder']}"),
+        ("weights", f"{data['weights']}  {data['folder']}"),
         ("model", f"{data['plugin']}/{data['model']}" + (f" on the latents of {data['latents']}" if data["latents"] else "")),
         ("data", f"{spec['modality']}: " + ", ".join(f"{k} {'×'.join(map(str, v)) or 'scalar'}" for k, v in leaves.items())),
         ("conditions", ", ".join(f"{k} ({c['kind']})" for k, c in data["conditions"].items()) or "none"),
@@ -55,5 +58,5 @@ def people(data: dict[str, Any]) -> Any:
         ("config", ", ".join(f"{k}={v}" for k, v in data["config"].items())),
         ("needs", ", ".join(f"{k}{v}" for k, v in data["requires"].items())),
     ):
-        table.add_row(key, value)
+        table.add_row(key, escape(value))
     return table

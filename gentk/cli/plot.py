@@ -27,20 +27,24 @@ def data(
     out_: Out = None,
 ) -> None:
     """Show examples of a data set."""
+    from rich.markup import escape
+
     from .sample import pairs
 
     spec, _ = lookup.dataset_spec(name)
-    kind = lookup.modality(spec.modality)
+    if out_ and spec.modality:
+        lookup.modality(spec.modality).check_path(out_)  # before anything is downloaded
+    dataset = lookup.dataset(name, split, pairs(option, {}))
+    kind = lookup.modality(dataset.spec.modality)  # of `npz:PATH`, only the file knows what it holds
     path = out_ or fresh(f"{spec.name}-{split}{kind.default_suffix}")
     kind.check_path(path)
-    dataset = lookup.dataset(name, split, pairs(option, {}))
     from ..training.order import fetch
     from ..training.report import PREVIEWS
 
-    count = min(n or PREVIEWS.get(spec.modality, 16), len(dataset))
-    lookup.modality(dataset.spec.modality).save(fetch(dataset, range(count)), dataset.spec, path)
+    count = min(n or PREVIEWS.get(dataset.spec.modality, 16), len(dataset))
+    kind.save(fetch(dataset, range(count)), dataset.spec, path)
     shown: dict[str, Any] = {"file": str(path), "dataset": name, "split": split, "examples": len(dataset), "shown": count}
-    out.result(shown, lambda: f"[bold]{path}[/]  {count} of {len(dataset):,} examples of {name} ({split})")
+    out.result(shown, lambda: escape(f"{path}  {count} of {len(dataset):,} examples of {name} ({split})"))
 
 
 @app.command()
@@ -49,6 +53,8 @@ def loss(
     out_: Out = None,
 ) -> None:
     """Draw the loss of a run, training and validation."""
+    from rich.markup import escape
+
     from ..runs import Run
 
     found = Run(run)
@@ -56,7 +62,7 @@ def loss(
         raise UsageError(f"{run} holds no run with a log")
     from ..training.report import loss_picture
 
-    path = out_ or fresh(f"{run.name}-loss.png")
+    path = out_ or fresh(f"{run.resolve().name}-loss.png")
     lookup.modality("image").check_path(path)
     loss_picture(found, path)
-    out.result({"file": str(path)}, lambda: f"[bold]{path}[/]")
+    out.result({"file": str(path)}, lambda: escape(str(path)))

@@ -33,6 +33,7 @@ def _done(step: Step, first: int) -> float:
 
 def _bar(title: str, n: int) -> Iterator[Advance]:
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
@@ -44,7 +45,7 @@ def _bar(title: str, n: int) -> Iterator[Advance]:
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("[dim]{task.fields[where]}"), Rate(),
                TimeRemainingColumn(compact=True, elapsed_when_finished=True))  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task(title, total=n, where="loading")
+        task = bar.add_task(escape(title), total=n, where="loading")
 
         def advance(step: Step, first: int) -> None:
             bar.update(task, completed=_done(step, first), where=f"step {step.index}/{step.total}")

@@ -10,7 +10,7 @@ from typer import Option
 from ..errors import UsageError, did_you_mean
 from . import choices
 from .drawing import Request, draw
-from .flags import Flag, complaint, condition_flag, option_flags, selectors
+from .flags import Flag, complaint, condition_flag, option_flags, own_names, selectors
 from .flags import command as typer_command
 from .subject import Subject, subject
 
@@ -60,10 +60,13 @@ def command(args: list[str], resilient: bool = False) -> Any:
 
 def flags(found: Subject) -> list[Flag]:
     """What the weights can be asked for, and what the sampler can be told."""
+    from rich.markup import escape
+
     from ..conditions import CONDITIONS
 
     conditions = CONDITIONS.validate_python(found.config.get("conditions", {}))
-    made = [condition_flag(key, condition, f"What {found.title} can be asked for") for key, condition in conditions.items()]
+    about, taken = f"What {escape(found.title)} can be asked for", own_names(sample)
+    made = [condition_flag(key, condition, about, taken) for key, condition in conditions.items()]
     return made + option_flags(found.sampler_class(), dict(found.options), f"Sampler {found.sampler.name}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..host import SamplerSpec, lookup, resolve
-from ..weights.names import locate
+from ..weights.names import bundled, locate
 from ..weights.safety import read_config
 
 DEFAULT = "ddpm"  # the one name that the core knows: what is meant where nothing is said
@@ -39,7 +39,7 @@ def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler
         raise UsageError("--weights names a folder by itself: leave out --plugin, --recipe and --model")
     if model and not recipe:
         recipe = recipe_of(plugin or DEFAULT, model)
-    found = locate(weights or "/".join(filter(None, (plugin or DEFAULT, recipe))))
+    found = locate(weights) if weights else bundled(plugin or DEFAULT, recipe)
     config = read_config(found.folder)
     recommended = config.get("sampler") or {}
     name = sampler or recommended.get("name") or first_sampler(config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,13 +47,18 @@ def train(
     dry_run: Annotated[bool, Option("--dry-run", help="Check and print the resolved recipe; train nothing.")] = False,
 ) -> None:
     """Train a recipe. Ctrl-C saves first; --resume goes on exactly where it stopped."""
-    folder, resolved = resuming(out_, set_, dataset, recipe) if resume else starting(plugin, model, recipe, dataset, split, set_, out_)
+    if resume:
+        given = {"--plugin": plugin, "--model": model, "--recipe": recipe, "--dataset": dataset, "--split": split, "--init": init}
+        folder, resolved = resuming(out_, set_, [flag for flag, value in given.items() if value])
+    else:
+        folder, resolved = starting(plugin, model, recipe, dataset, split, set_, out_)
+    from ..weights.names import locate
+
+    begin = locate(init).folder if init else None
     if dry_run:
         out.result(resolved.model_dump(mode="json"), lambda: resolved.model_dump_json(indent=2))
         return
-    from ..weights.names import locate
-
-    run(resolved, folder, init=locate(init).folder if init else None, resume=resume, max_steps=max_steps, device=device)
+    run(resolved, folder, init=begin, resume=resume, max_steps=max_steps, device=device)
 
 
 def starting(
@@ -67,20 +74,21 @@ def starting(
     owner = plugin or DEFAULT
     if model and not recipe:
         recipe = recipe_of(owner, model, shipped=False)
-    assignments = [*([f'dataset.name="{dataset}"'] if dataset else []), *([f'dataset.split="{split}"'] if split else []), *changes]
+    words = {"dataset.name": dataset, "dataset.split": split}
+    assignments = [*(f"{key}={json.dumps(word, ensure_ascii=False)}" for key, word in words.items() if word), *changes]
     resolved = lookup.recipe(owner, recipe, assignments)
     name = Path(recipe).stem if recipe else lookup.recipe_spec(owner, None).name
     return folder or fresh(Path("runs") / f"{resolved.model.plugin}-{name}"), resolved
 
 
-def resuming(folder: Path | None, changes: list[str], dataset: str | None, recipe: str | None) -> tuple[Path, Any]:
+def resuming(folder: Path | None, changes: list[str], given: list[str]) -> tuple[Path, Any]:
     """The run at `folder` with its own recipe. Only how long it trains may change: anything else would be another run."""
     from ..runs import Run
 
     if folder is None:
         raise UsageError("--resume needs --out: which run to go on with")
-    if dataset or recipe:
-        raise UsageError("--resume goes on with the run's own recipe: leave out --recipe and --dataset")
+    if given:
+        raise UsageError(f"--resume goes on with the run's own recipe: leave out {', '.join(given)}")
     if not Run(folder).exists:
         raise UsageError(f"{folder} holds no run to resume")
     return folder, lookup.recipe(DEFAULT, str(Run(folder).recipe), changes)
@@ -88,6 +96,8 @@ def resuming(folder: Path | None, changes: list[str], dataset: str | None, recip
 
 def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps: int | None, device: str) -> None:
     """Train under a live view. The first signal saves and stops; it is told how to go on."""
+    from rich.markup import escape
+
     from ..training import Training, stopping
 
     title = f"{recipe.model.plugin}/{recipe.model.name} on {recipe.dataset.name}"
@@ -99,10 +109,11 @@ def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps
                 if number := training.stopped(stop):
                     training.save()
                     where = f"stopped at step {progress.step} of {progress.total}, saved"
-                    raise Interrupted(f"{where}; go on with: gentk train --resume --out {folder}", number)
+                    raise Interrupted(f"{where}; go on with: gentk train --resume --out {shlex.quote(str(folder))}", number)
     if training.ranks.first:
         data = {"run": str(folder), "steps": training.trainer.step, **training.trainer.last, **training.trainer.validate()}
-        out.result(data, lambda: f"[bold]{folder}[/]  after {data['steps']} steps; look: gentk sample --weights {folder}")
+        where = shlex.quote(str(folder))
+        out.result(data, lambda: escape(f"{folder}  after {data['steps']} steps; look: gentk sample --weights {where}"))
 
 
 def fresh(path: Path) -> Path:

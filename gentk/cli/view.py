@@ -20,12 +20,13 @@ def view(title: str, total: int, folder: Path, *, since: int = 0, silent: bool =
     if silent:
         yield lambda step, logs: None
     else:
-        yield from _live(title, total, folder, since) if sys.stderr.isatty() else _lines(title, total, since)
+        yield from _live(title, total, folder, since) if sys.stderr.isatty() else _lines(title, total, folder, since)
 
 
 def _live(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
     from rich.console import Console, Group
     from rich.live import Live
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.table import Table
     from rich.text import Text
@@ -40,7 +41,7 @@ def _live(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, expand=True)
-    task = bar.add_task(title, total=total, completed=since, rate="")
+    task = bar.add_task(escape(title), total=total, completed=since, rate="")
     history: list[float] = []
     seen: dict[str, float] = {}
     start = time.monotonic()
@@ -52,7 +53,7 @@ def _live(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
             if (value := curve_of(logs)) is not None:
                 history.append(value)
             bar.update(task, completed=step, rate=f"{(step - since) / (time.monotonic() - start):.1f} it/s")
-            numbers = "   ".join(f"[dim]{k}[/] {v:.4g}" for k, v in seen.items())
+            numbers = "   ".join(f"[dim]{escape(k)}[/] {v:.4g}" for k, v in seen.items())
             grid = Table.grid(padding=(0, 2))
             grid.add_row("[dim]loss[/]", Text(sparkline(history, console.width - 12), style="cyan"))
             live.update(Group(bar, Text.from_markup(numbers), grid, Text(f"{folder}", style="dim")))
@@ -80,8 +81,9 @@ def sparkline(values: list[float], width: int) -> str:
     return "".join(TICKS[int(7 * (m - low) / ((high - low) or 1))] for m in means)
 
 
-def _lines(title: str, total: int, since: int) -> Iterator[Show]:
+def _lines(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
     start = last = time.monotonic()
+    print(f"{title}: {total - since} steps, into {folder}", file=sys.stderr, flush=True)
 
     def show(step: int, logs: Mapping[str, float]) -> None:
         nonlocal last
