@@ -9,11 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .encoding import encode as encode
+    from .gaussian.guidance import guided as guided
     from .host.hookspecs import hookimpl as hookimpl
     from .host.lookup import dataset as dataset
     from .host.lookup import recipe as recipe
     from .host.lookup import sampler as sampler
     from .host.lookup import schedule as schedule
+    from .interpolation import interpolate as interpolate
+    from .likelihood import log_prob as log_prob
     from .sampling import finish as finish
     from .sampling import sample as sample
     from .sampling import stream as stream
@@ -23,9 +27,13 @@ if TYPE_CHECKING:
 
 _LAZY = {  # name: where it lives
     "dataset": "gentk.host.lookup",
+    "encode": "gentk.encoding",
     "finish": "gentk.sampling",
+    "guided": "gentk.gaussian.guidance",
     "hookimpl": "gentk.host.hookspecs",
+    "interpolate": "gentk.interpolation",
     "load": "gentk.weights",
+    "log_prob": "gentk.likelihood",
     "recipe": "gentk.host.lookup",
     "sample": "gentk.sampling",
     "sampler": "gentk.host.lookup",

@@ -11,12 +11,17 @@ from .host.specs import ModalitySpec, SamplerSpec, ScheduleSpec
 @hookimpl
 def gentk_samplers() -> Iterator[SamplerSpec]:
     """In the order in which a model without a default of its own is given one."""
-    gaussian = "gentk.gaussian.samplers"
+    gaussian, solvers = "gentk.gaussian.samplers", "gentk.gaussian.solvers"
     yield SamplerSpec("ddim", f"{gaussian}:DDIM", summary="First order, from deterministic to ancestral", paper="arXiv:2010.02502")
     yield SamplerSpec("ancestral", f"{gaussian}:Ancestral", summary="DDPM's reverse chain", paper="arXiv:2006.11239")
     yield SamplerSpec("euler", f"{gaussian}:Euler", summary="First order, the probability-flow ODE", paper="arXiv:2011.13456")
-    yield SamplerSpec("heun", f"{gaussian}:Heun", summary="Second order, two evaluations a step", paper="arXiv:2206.00364")
-    yield SamplerSpec("dpmpp-2m", f"{gaussian}:DPMpp2M", summary="Second order, one evaluation a step", paper="arXiv:2211.01095")
+    yield SamplerSpec("heun", f"{solvers}:Heun", summary="Second order, two evaluations a step", paper="arXiv:2206.00364")
+    yield SamplerSpec("dpmpp-2m", f"{solvers}:DPMpp2M", summary="Second order, one evaluation a step", paper="arXiv:2211.01095")
+    yield SamplerSpec("dpmpp-2m-sde", f"{solvers}:DPMpp2MSDE", summary="Its stochastic sibling", paper="arXiv:2211.01095")
+    yield SamplerSpec("unipc", f"{solvers}:UniPC", summary="Second order, predicted and corrected", paper="arXiv:2302.04867")
+    yield SamplerSpec("dopri5", f"{solvers}:Dopri5", summary="Fifth order, to a tolerance (needs scipy)", paper="arXiv:2011.13456")
+    yield SamplerSpec("consistency", f"{gaussian}:Consistency", summary="Data and back: consistency models, LCM", paper="arXiv:2303.01469")
+    yield SamplerSpec("repaint", f"{gaussian}:RePaint", summary="Inpainting back and forth", paper="arXiv:2201.09865")
     yield SamplerSpec("autoregressive", "gentk.samplers.autoregressive:AutoRegressive", summary="Token by token: temperature, top-k, top-p")
     yield SamplerSpec("prior", "gentk.samplers.prior:Prior", summary="Latents from the prior, decoded")
     yield SamplerSpec("direct", "gentk.samplers.direct:Direct", summary="One call of a model that draws by itself")
@@ -31,6 +36,7 @@ def gentk_schedules() -> Iterator[ScheduleSpec]:
     yield ScheduleSpec("sigmoid", f"{place}:Sigmoid", summary="A logistic curve of α²", paper="arXiv:2212.11972")
     yield ScheduleSpec("rectified", f"{place}:Rectified", summary="Straight lines: flow matching", paper="arXiv:2209.03003")
     yield ScheduleSpec("karras", f"{place}:Karras", summary="Variance exploding: EDM", paper="arXiv:2206.00364")
+    yield ScheduleSpec("zero-terminal", f"{place}:ZeroTerminal", summary="Another one, ending in pure noise", paper="arXiv:2305.08891")
     yield ScheduleSpec("betas", f"{place}:BetaTable", summary="Any table of betas")
 
 

@@ -158,7 +158,11 @@ class Step(NamedTuple):
 
 
 class Sampler(Protocol):
-    """A pydantic model whose fields are the options. Called in eval mode, without grad, one batch at a time."""
+    """A pydantic model whose fields are the options. Called in eval mode, without grad, one batch at a time.
+
+    Optional: `conditions(data: DataSpec) -> Mapping[str, Condition]`, static, without torch: what the sampler itself can be asked for
+    (an image to start from). They are flags as the model's are, and reach it in `cond`; a model's own condition of that name goes first.
+    """
 
     needs: ClassVar[type]
 
@@ -185,6 +189,15 @@ class Denoiser(Model, Protocol):
     times: tuple[float, float]  # where the net is defined: (0, 1); EDM (0.002/80, 1); an ε-net needs α(times[1]) > 0
 
     def denoise(self, x_t: Tensor, t: Tensor, cond: Batch) -> Prediction: ...
+
+
+class Guide(Protocol):
+    """What classifier guidance climbs, on a path of its own. A sampler meets it at equal noise level, not at equal time."""
+
+    schedule: Schedule
+    conditions: Mapping[str, Condition]
+
+    def evidence(self, x_t: Tensor, t: Tensor, cond: Batch) -> Tensor: ...  # (n,) log p(cond | x_t), differentiable in x_t
 
 
 class Encoder(Protocol):

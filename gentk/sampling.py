@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from .errors import UsageError, did_you_mean
 from .noise import Philox
-from .protocols import Batch, DataSpec, Sampler, Step, can
+from .protocols import Batch, Condition, DataSpec, Sampler, Step, can
 
 BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
 
@@ -39,17 +40,25 @@ class Samples:
         modality(self.data.modality).save(self.batch, self.data, Path(path))
 
 
-def resolve_conditions(model: Any, cond: Mapping[str, Any], noise: Philox, *, first: int, total: int) -> dict[str, Tensor]:
+def known_conditions(model: Any, sampler: Any) -> dict[str, Condition]:
+    """What can be asked for: the model's own conditions, and what the sampler adds (`start`, `known` …)."""
+    added = sampler.conditions(model.data) if hasattr(sampler, "conditions") else {}
+    return {**added, **model.conditions}
+
+
+def resolve_conditions(
+    conditions: Mapping[str, Condition], cond: Mapping[str, Any], noise: Philox, *, first: int, total: int
+) -> dict[str, Tensor]:
     """The conditions of samples `first` … `first + len(noise) − 1` of `total`, on the noise's device.
 
     What sample i is asked for depends on i alone: given values cycle over all `total`, defaults come from i's own stream, and that
     stream is a fork, so that giving a label does not move the noise. Raises UsageError naming the condition.
     """
     n, found = len(noise), {}
-    for name in set(cond) - set(model.conditions):
-        offers = did_you_mean(name, model.conditions) or "; it takes no conditions"
+    for name in set(cond) - set(conditions):
+        offers = did_you_mean(name, conditions) or "; it takes no conditions"
         raise UsageError(f"this model has no condition '{name}'{offers}")
-    for name, condition in model.conditions.items():
+    for name, condition in conditions.items():
         try:
             if cond.get(name) is None:
                 value = condition.default(n, noise.fork(name))
@@ -87,16 +96,30 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+_evaluated: dict[int, tuple[int, list[nn.Module]]] = {}  # of models that are in use: by how many, and what was training before
+_lock = threading.Lock()
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode; every submodule's own mode comes back at the end."""
-    training = [m for m in model.modules() if m.training]
-    model.eval()
+    """Eval mode; every submodule's own mode comes back when the last of those who use the model, in any thread, is done."""
+    with _lock:
+        users, training = _evaluated.get(id(model), (0, []))
+        if not users:
+            training = [m for m in model.modules() if m.training]
+            for module in training:
+                module.training = False
+        _evaluated[id(model)] = users + 1, training
     try:
         yield
     finally:
-        for module in training:
-            module.training = True
+        with _lock:
+            users, training = _evaluated.pop(id(model))
+            if users > 1:
+                _evaluated[id(model)] = users - 1, training
+            else:
+                for module in training:
+                    module.training = True
 
 
 def default_sampler(model: Any) -> Sampler:
@@ -152,7 +175,8 @@ def stream(
         raise UsageError(f"{type(sampler).__name__} needs a {sampler.needs.__name__}, and {type(model).__name__} is none")
     place = place_of(model)
     noise = Philox(seed, range(first, first + n), place.device, dtype=torch.promote_types(place.dtype, torch.float32))
-    given = resolve_conditions(model, cond or {}, noise, first=first, total=total or first + n)
+    given = resolve_conditions(known_conditions(model, sampler), cond or {}, noise, first=first, total=total or first + n)
+    kept = {key: value for key, value in given.items() if key in model.conditions}
     steps = sampler(model, n, noise=noise, cond=given)
     while True:
         cast: AbstractContextManager[Any] = torch.autocast(place.device.type, autocast) if autocast else nullcontext()
@@ -160,7 +184,7 @@ def stream(
             step = next(steps, None)
         if step is None:
             return
-        yield step._replace(x={**as_batch(step.x), **given})
+        yield step._replace(x={**as_batch(step.x), **kept})
 
 
 def sample(
@@ -183,8 +207,10 @@ def sample(
     """
     if n < 1:
         raise UsageError(f"n must be at least 1, got {n}")
-    asked = {**(cond or {}), **{k: options.pop(k) for k in list(options) if k in model.conditions}}
-    sampler = with_options(sampler or default_sampler(model), options)
+    sampler = sampler or default_sampler(model)
+    conditions = known_conditions(model, sampler) if can(model, sampler.needs) else model.conditions
+    asked = {**(cond or {}), **{k: options.pop(k) for k in list(options) if k in conditions}}
+    sampler = with_options(sampler, options)
     size = batch_size or BATCH
     parts: list[dict[str, Tensor]] = []
     wanted = range(n) if rows is None else rows

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 import gentk
 from gentk.conditions import Label
 from gentk.errors import UsageError
-from gentk.gaussian.samplers import DDIM, Ancestral, DPMpp2M, Euler, Heun
+from gentk.gaussian.samplers import DDIM, Ancestral, Euler
+from gentk.gaussian.solvers import DPMpp2M, Heun
 from gentk.host.lookup import build_model
 from gentk.protocols import Batch, DataSpec, Leaf, Noise
 from gentk.sampling import default_sampler, sample, stream

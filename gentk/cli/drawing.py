@@ -36,6 +36,7 @@ class Request:
     device: str
     dtype: str
     compile: bool
+    guide: tuple[Path, float | None] | None  # the weights that steer, and how strongly
 
 
 def draw(found: Subject, request: Request) -> None:
@@ -67,13 +68,19 @@ def prepared(found: Subject, request: Request) -> Any:
     from ..sampling import pick_device
     from ..weights.folder import read
 
-    model = read(found.folder).to(pick_device(request.device))
+    model = read(found.folder)
+    if request.guide:
+        from ..gaussian.guidance import guided
+
+        model = guided(model, read(request.guide[0]), request.guide[1])
+    model = model.to(pick_device(request.device))
     if request.dtype == "float64":
         if next((p.device.type for p in model.parameters()), "cpu") == "mps":
             raise UsageError("--dtype float64: this device has no float64; use --device cpu")
         model = model.double()
     if request.compile:
-        for child in (c for c in model.children() if any(True for _ in c.parameters())):
+        whole = getattr(model, "inner", model)  # of a guided model, the one that is guided
+        for child in (c for c in whole.children() if any(True for _ in c.parameters())):
             child.compile(dynamic=True)
     return model
 

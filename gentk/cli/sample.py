@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from typer import Option
 
 from ..errors import UsageError, did_you_mean
-from . import choices
+from ..weights.names import locate
+from . import choices, lines
 from .drawing import Request, draw
-from .flags import Flag, complaint, condition_flag, option_flags, own_names, selectors
-from .flags import command as typer_command
+from .flags import Flag, complaint, condition_flag, option_flags, own_names
 from .subject import Subject, subject
 
 
@@ -19,13 +20,15 @@ def sample(
     plugin: choices.Plugin = None,
     recipe: choices.Recipe = None,
     model: choices.Model = None,
-    weights: Annotated[
-        str | None, Option("--weights", "-w", metavar="FOLDER|NAME", help="A folder of weights, a run, or PLUGIN/RECIPE.")
-    ] = None,
+    weights: choices.Weights = None,
     n: Annotated[int, Option("-n", min=1, help="How many.")] = 16,
     seed: Annotated[int, Option(min=0, max=2**63, help="Sample i of a seed is always the same sample.")] = 0,
     sampler: choices.Sampler = None,
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the sampler, by name.")] = [],
+    guide: Annotated[
+        str | None, Option(metavar="FOLDER|NAME", help="Weights that steer: a classifier of noisy examples, or a weaker denoiser.")
+    ] = None,
+    scale: Annotated[float | None, Option(help="How strongly. \\[default: 1 for a classifier, 2 for a denoiser]")] = None,
     out_: Annotated[
         Path | None, Option("--out", metavar="FILE|DIR", help="Format by suffix: .png .gif .npz … \\[default: a new file here]")
     ] = None,
@@ -41,33 +44,25 @@ def sample(
     The flags in the last panels belong to the chosen weights and sampler: they change with --plugin, --recipe, --weights and --sampler.
     """
     found = subject(plugin, recipe, weights, sampler, model)
-    conditions = {key: extra.pop(key) for key in list(extra) if key in found.config.get("conditions", {})}
+    if scale is not None and guide is None:
+        raise UsageError("--scale says how strongly --guide steers: give both")
+    known = {**found.sampler_conditions(), **found.conditions(guide)}
+    conditions = {key: extra.pop(key) for key in list(extra) if key in known}
     options = {**found.options, **extra, **pairs(option, extra)}
-    draw(found, Request(check(found, options), conditions, n, seed, out_, trajectory, batch_size, device, dtype, compile))
+    steering = (locate(guide).folder, scale) if guide else None
+    draw(found, Request(check(found, options), conditions, n, seed, out_, trajectory, batch_size, device, dtype, compile, steering))
 
 
 def command(args: list[str], resilient: bool = False) -> Any:
-    """The command for this line: parse once for what it talks about, then once more with its flags."""
-    chosen = selectors(sample, args)
-    try:
-        found = subject(*(chosen.get(k) for k in ("plugin", "recipe", "weights", "sampler", "model")))
-        return typer_command(sample, flags(found), about=f"{found.title} with sampler {found.sampler.name}")
-    except Exception:
-        if resilient:  # completion must not fail because a plugin does
-            return typer_command(sample)
-        raise
+    return lines.command(sample, args, resilient, flags)
 
 
-def flags(found: Subject) -> list[Flag]:
-    """What the weights can be asked for, and what the sampler can be told."""
-    from rich.markup import escape
-
-    from ..conditions import CONDITIONS
-
-    conditions = CONDITIONS.validate_python(found.config.get("conditions", {}))
-    about, taken = f"What {escape(found.title)} can be asked for", own_names(sample)
-    made = [condition_flag(key, condition, about, taken) for key, condition in conditions.items()]
-    return made + option_flags(found.sampler_class(), dict(found.options), f"Sampler {found.sampler.name}")
+def flags(found: Subject, words: Mapping[str, Any]) -> list[Flag]:
+    """What the weights and the sampler can be asked for, and what the sampler can be told."""
+    taken, panel = own_names(sample), f"Sampler {found.sampler.name}"
+    asked = [condition_flag(key, condition, panel, taken) for key, condition in found.sampler_conditions().items()]
+    mine = lines.condition_flags(sample, found, words.get("guide"))
+    return [*mine, *asked, *option_flags(found.sampler_class(), dict(found.options), panel)]
 
 
 def pairs(given: list[str], flags: dict[str, Any]) -> dict[str, Any]:

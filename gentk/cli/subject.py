@@ -32,6 +32,20 @@ class Subject:
     def sampler_class(self) -> Any:
         return resolve(self.sampler.target)
 
+    def conditions(self, guide: str | None = None) -> dict[str, Any]:
+        """What the weights can be asked for, and the weights that guide them."""
+        from ..conditions import CONDITIONS
+
+        guiding = read_config(locate(guide).folder).get("conditions", {}) if guide else {}
+        return {**CONDITIONS.validate_python(guiding), **CONDITIONS.validate_python(self.config.get("conditions", {}))}
+
+    def sampler_conditions(self) -> dict[str, Any]:
+        """What the sampler itself can be asked for."""
+        from ..protocols import DataSpec
+
+        kind = self.sampler_class()
+        return dict(kind.conditions(DataSpec.model_validate(self.config["data"]))) if hasattr(kind, "conditions") else {}
+
 
 def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler: str | None, model: str | None = None) -> Subject:
     """What the words on the line mean. Raises UsageError with a suggestion."""

@@ -1,4 +1,4 @@
-"""Samplers on Gaussian paths. The fields are the options; torch is needed only to run, so it is imported then.
+"""What samplers on Gaussian paths share, and those of first order. The fields are the options; torch is imported only to run.
 
 A first-order step from t to s, on every path and without a division: x_s = α_s x̂ + √(σ_s² − c²) ε̂ + c z.
 c = 0 follows the probability-flow ODE (DDIM, Euler, flow matching); c > 0 replaces some of the noise by fresh z.
@@ -6,14 +6,16 @@ c = 0 follows the probability-flow ODE (DDIM, Euler, flow matching); c > 0 repla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..conditions import File
 from ..errors import UsageError
-from ..protocols import Denoiser, Noise, Prediction, Step
+from ..protocols import Condition, DataSpec, Denoiser, Noise, Prediction, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,8 +56,13 @@ class GaussianSampler(BaseModel):
     shift: Positive = Field(3.0, description="shift: the larger, the more steps near the noise.")
     sigma_min: Positive | None = Field(None, description="karras, exponential: the lowest noise level.")
     sigma_max: Positive | None = Field(None, description="karras, exponential: the highest noise level.")
-    guidance: Annotated[float, Field(ge=0, le=100)] = Field(1.0, description="Classifier-free guidance; 1 is off.")
+    guidance: Annotated[float, Field(ge=0, le=100)] = Field(1.0, description="Classifier-free guidance; 1 is off, 0 asks for nothing.")
+    guidance_low: Annotated[float, Field(ge=0)] = Field(0.0, description="Guide only above this noise level.")
+    guidance_high: Positive | None = Field(None, description="Guide only below this noise level.")
+    guidance_rescale: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="How far guidance may not change the deviation.")
     clip: bool = Field(True, description="Clip the guess of the data to its range.")
+    threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="Clip at this quantile and scale back (dynamic).")
+    strength: Annotated[float, Field(gt=0, le=1)] = Field(0.6, description="With --start: the share of the steps that are taken.")
 
     def times(self, model: Any) -> Tensor:
         """The times that a walk visits, (steps + 1,), from noise to 0."""
@@ -67,16 +74,51 @@ class GaussianSampler(BaseModel):
         except ValueError as error:
             raise UsageError(f"spacing '{self.spacing}': {error}") from None
 
-    def __call__(self, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]:
-        from .guidance import Guided, clipped
+    @staticmethod
+    def conditions(data: DataSpec) -> dict[str, Condition]:
+        """What any of them can be asked for, beside the model's own conditions."""
+        return {
+            "start": File(shape=data.shape, modality=data.modality, help="Begin with this, noised as far as --strength says."),
+            "noise": File(shape=data.shape, modality=data.modality, help="Begin with this noise, as `gentk encode` writes it."),
+            "known": File(shape=data.shape, modality=data.modality, help="Fill in the rest of this, which stays as it is."),
+            "known_mask": File(
+                shape=(1, *data.shape[1:]) if len(data.shape) == 3 else data.shape,
+                modality=data.modality,
+                help="What of it is known: white, or above 0.",
+            ),
+        }
 
-        denoiser: Any = model if self.guidance == 1 else Guided(model, self.guidance)
-        denoiser = clipped(denoiser) if self.clip else denoiser
-        times = self.times(model)
-        x = denoiser.schedule(times[0])[1] * noise.normal(*model.data.shape)
-        yield Step(0, self.steps, x)
-        for i, (state, guess) in enumerate(self.walk(denoiser, x, times, noise, cond), 1):
-            yield Step(i, self.steps, state, guess)
+    def denoiser(self, model: Any, *, knowing: bool) -> Any:
+        """The model with guidance and clipping, and, `knowing`, with what is known filled in."""
+        from .editing import Known
+        from .guidance import bounded, classifier_free
+
+        d = model
+        if self.guidance != 1:
+            high = math.inf if self.guidance_high is None else self.guidance_high
+            d = classifier_free(d, self.guidance, interval=(self.guidance_low, high), rescale=self.guidance_rescale)
+        d = bounded(d, clip=self.clip, threshold=self.threshold)
+        return Known(d) if knowing else d
+
+    def __call__(self, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]:
+        own = {key: cond[key] for key in self.conditions(model.data) if key in cond and key not in model.conditions}
+        if ("known" in own) != ("known_mask" in own):
+            raise UsageError("known and known_mask are given together: what is known, and where")
+        told = {key: value for key, value in cond.items() if key not in ("start", "noise") or key not in own}
+        d, times = self.denoiser(model, knowing="known" in own), self.times(model)
+        if "start" in own:  # the last steps only
+            times = times[self.steps - max(1, round(self.steps * self.strength)) :]
+        alpha, sigma = d.schedule(times[0])
+        fresh = own["noise"] if "noise" in own else noise.normal(*model.data.shape)
+        x = sigma * fresh + (alpha * own["start"] if "start" in own else 0)
+        total = self.length(times)
+        yield Step(0, total, x)
+        for i, (state, guess) in enumerate(self.walk(d, x, times, noise, told), 1):
+            yield Step(i, total, state, guess)
+
+    def length(self, times: Tensor) -> int:
+        """How many steps a walk along these times has."""
+        return len(times) - 1
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
         """(x_s, x̂) after each step."""
@@ -126,40 +168,38 @@ class Ancestral(GaussianSampler):
             yield x, p.x
 
 
-class Heun(GaussianSampler):
-    """The trapezoid of dx = x̂ dα + ε̂ dσ: second order, and finite where α(1) = 0 or σ(0) = 0, as nothing is divided.
+class Consistency(GaussianSampler):
+    """x_s = α_s x̂ + σ_s z: to the data and back to a lower noise level, all of it fresh (Song et al. 2023, alg. 1; latent consistency
+    models, Luo et al. 2023). For networks whose x̂ is good from any level in one evaluation."""
 
-    On the variance-exploding path it is EDM's sampler without churn (Karras et al. 2022, alg. 1); two evaluations a step.
-    """
-
-    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(18, description="Steps; two evaluations of the model each but the last.")
+    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(4, description="Steps from noise to data.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
         for t, s in pairwise(times):
             p = d.denoise(x, t, cond)
-            (alpha_t, sigma_t), (alpha_s, sigma_s) = d.schedule(t), d.schedule(s)
-            y = move(p, alpha_s, sigma_s)
-            if sigma_s > 0:
-                q = d.denoise(y, s, cond)
-                y = x + (alpha_s - alpha_t) * (p.x + q.x) / 2 + (sigma_s - sigma_t) * (p.eps + q.eps) / 2
-            x = y
+            alpha, sigma = d.schedule(s)
+            x = move(p, alpha, sigma, sigma, noise.normal(*x.shape[1:]) if s > 0 else None)
             yield x, p.x
 
 
-class DPMpp2M(GaussianSampler):
-    """DPM-Solver++(2M) (Lu et al. 2022, alg. 2): x̂ extrapolated linearly in λ = log α/σ from the last two; one evaluation a step."""
+class RePaint(Ancestral):
+    """Inpainting that goes back and forth (Lugmayr et al. 2022, alg. 1): every `jump` steps the state is noised again by as many, and
+    denoised anew, `resamples` times in all, so that what is filled in and what is known come to agree."""
 
-    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="Steps from noise to data.")
+    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(50, description="Steps from noise to data, without those repeated.")
+    jump: Annotated[int, Field(ge=1, le=1000)] = Field(5, description="How many steps are taken back at a time.")
+    resamples: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="How often each stretch is walked.")
+
+    def length(self, times: Tensor) -> int:
+        return super().length(times) * self.resamples
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        before: tuple[Tensor, Tensor] | None = None  # (x̂, λ) of the step before
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
-            (alpha_t, sigma_t), (alpha_s, sigma_s) = d.schedule(t), d.schedule(s)
-            log_snr, guess = (alpha_t / sigma_t).log(), p.x
-            if before is not None and sigma_s > 0:
-                ratio = ((alpha_s / sigma_s).log() - log_snr) / (log_snr - before[1])
-                guess = p.x + ratio / 2 * (p.x - before[0])
-            x = sigma_s / sigma_t * x + (alpha_s - alpha_t * sigma_s / sigma_t) * guess
-            before = p.x, log_snr
-            yield x, p.x
+        for k in range(0, len(times) - 1, self.jump):
+            stretch = times[k : k + self.jump + 1]
+            for again in range(self.resamples):
+                if again:
+                    (alpha_t, sigma_t), (alpha_s, sigma_s) = d.schedule(stretch[0]), d.schedule(stretch[-1])
+                    x = alpha_t / alpha_s * x + forward(alpha_t, sigma_t, alpha_s, sigma_s) * noise.normal(*x.shape[1:])
+                for state, guess in super().walk(d, x, stretch, noise, cond):
+                    x = state
+                    yield state, guess

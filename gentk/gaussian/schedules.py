@@ -6,7 +6,7 @@ They are plain objects, so that `.to()`, `.half()` and the meta device leave the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,39 @@ class Karras:
 
     def inverse(self, log_snr: Tensor) -> Tensor:
         return torch.exp(-log_snr.double()) / self.sigma_max
+
+
+class ZeroTerminal:
+    """Another path moved so that it ends in pure noise: α(1) = 0, its first α kept, σ² = 1 − α² (Lin et al. 2024, alg. 1).
+
+    `schedule`: linear, scaled-linear, betas, cosine or sigmoid, built with `options`; or a schedule with α² + σ² = 1. The network must
+    predict v or x there: ε says nothing about x at pure noise.
+    """
+
+    def __init__(self, schedule: str | Schedule = "linear", options: Mapping[str, Any] = {}) -> None:
+        known: dict[str, Any] = {"linear": LinearBeta, "scaled-linear": ScaledLinearBeta, "betas": BetaTable, "cosine": Cosine, "sigmoid": Sigmoid}
+        if isinstance(schedule, str):
+            if schedule not in known:
+                raise ValueError(f"zero-terminal takes {', '.join(known)}, got '{schedule}'")
+            self.inner: Schedule = known[schedule](**options)
+        else:
+            self.inner = schedule
+        self.steps: int = getattr(self.inner, "steps", 0)
+        self._first = 1 / self.steps if self.steps else 0.0  # where α is kept; between there and the data nothing moves
+        self._kept, self._last = at(self.inner, self._first)[0], at(self.inner, 1.0)[0]
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        alpha, sigma = self.inner(t)
+        moved = (alpha - self._last) * (self._kept / (self._kept - self._last))
+        early = t <= self._first
+        alpha = torch.where(early, alpha, moved)
+        return alpha, torch.where(early, sigma, (1 - moved.square()).clamp(min=1e-300).sqrt())
+
+    def inverse(self, log_snr: Tensor) -> Tensor:
+        alpha = torch.sigmoid(2 * log_snr.double()).sqrt()
+        unmoved = alpha * ((self._kept - self._last) / self._kept) + self._last
+        inner = unmoved.log() - torch.log1p(-unmoved.square()) / 2
+        return self.inner.inverse(torch.where(alpha >= self._kept, log_snr.double(), inner))
 
 
 def clock(t: float) -> Tensor:

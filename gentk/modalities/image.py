@@ -64,9 +64,9 @@ class Image(Modality):
             raise UsageError(f"{path}: the folder holds no image ({', '.join(FILES)})")
         return np.stack([_read_file(file, shape) for file in files])
 
-    def picture(self, batch: Batch, spec: DataSpec) -> PIL.Image.Image:
-        """All of them in a grid as square as it gets, row by row."""
-        return grid(to_bytes(leaf(batch)))
+    def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
+        """All of them in a grid, row by row, as square as it gets where `columns` does not say otherwise."""
+        return grid(to_bytes(leaf(batch)), columns)
 
 
 def to_bytes(x: NDArray[Any]) -> NDArray[np.uint8]:
@@ -77,12 +77,12 @@ def to_bytes(x: NDArray[Any]) -> NDArray[np.uint8]:
     return out
 
 
-def grid(images: NDArray[np.uint8]) -> PIL.Image.Image:
+def grid(images: NDArray[np.uint8], columns: int | None = None) -> PIL.Image.Image:
     """(n, C, H, W) bytes as one picture: image i in row i // columns, apart by and framed with the neutral ground."""
     import numpy as np
 
     n, channels, height, width = images.shape
-    columns, rows, pad, scale = layout(n, height, width)
+    columns, rows, pad, scale = layout(n, height, width, columns)
     sheet = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, channels), GROUND, np.uint8)
     for i, image in enumerate(images):
         top, left = pad + (i // columns) * (height + pad), pad + (i % columns) * (width + pad)
@@ -90,11 +90,11 @@ def grid(images: NDArray[np.uint8]) -> PIL.Image.Image:
     return _pillow(sheet.repeat(scale, 0).repeat(scale, 1))
 
 
-def layout(n: int, height: int, width: int) -> tuple[int, int, int, int]:
+def layout(n: int, height: int, width: int, columns: int | None = None) -> tuple[int, int, int, int]:
     """Columns, rows, pixels between two images before enlarging, and enlargement of a grid. Raises UsageError for n = 0."""
     if n < 1:
         raise UsageError("there is no image to picture")
-    columns = next((c for c in range(1, n + 1) if n % c == 0 and 1 <= c * c * width / (n * height) <= WIDEST), 0)
+    columns = columns or next((c for c in range(1, n + 1) if n % c == 0 and 1 <= c * c * width / (n * height) <= WIDEST), 0)
     columns = columns or max(1, round(math.sqrt(n * height / width)))  # no full grid: a square one with a gap at its end
     rows = math.ceil(n / columns)
     pad = 0 if n == 1 else 1 if min(height, width) < 16 else 2

@@ -60,7 +60,7 @@ class Points(Modality):
             return fits(_read_table(path, shape), path, shape)
         raise UsageError(f"{path}: points are read from .csv, {' or '.join(ARRAYS)}")
 
-    def picture(self, batch: Batch, spec: DataSpec) -> PIL.Image.Image:
+    def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
         """A square scatter of the first two coordinates with equal axes, or a histogram of the only one."""
         return _scatter(batch, _limits([leaf(batch)]))
 

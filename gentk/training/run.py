@@ -15,6 +15,7 @@ import torch
 from .. import recipes
 from ..errors import Interrupted, UsageError
 from ..host import lookup
+from ..protocols import Sampler
 from ..recipes import Recipe
 from ..runs import BEST, Run
 from ..sampling import default_sampler, pick_device
@@ -154,17 +155,22 @@ class Training:
     def _write(self, folder: Path) -> None:
         model = self.trainer.averaged
         weights.save(
-            model, folder, sampler=self.sampler or default_sampler(model), recipe=self.run.folder.name, dtype=self.settings.weights_dtype
+            model, folder, sampler=self._sampler(model), recipe=self.run.folder.name, dtype=self.settings.weights_dtype
         )
+
+    def _sampler(self, model: Any) -> Sampler | None:
+        """None for what draws nothing by itself: an autoencoder, a classifier."""
+        try:
+            return self.sampler or default_sampler(model)
+        except UsageError:
+            return None
 
     def _preview(self) -> None:
         if not self.ranks.first:
             return
         model = self.trainer.averaged
-        try:
-            preview(model, self.sampler or default_sampler(model), self.run.samples / f"step-{self.trainer.step:08d}")
-        except UsageError:  # a model that cannot be sampled by itself (an autoencoder) has no preview
-            return
+        if sampler := self._sampler(model):
+            preview(model, sampler, self.run.samples / f"step-{self.trainer.step:08d}")
 
     def save(self) -> None:
         """State, then weights and the loss picture; each appears whole or not at all."""

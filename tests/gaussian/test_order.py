@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from gentk.gaussian.samplers import DDIM, Ancestral, DPMpp2M, Euler, GaussianSampler, Heun
+from gentk.gaussian.samplers import DDIM, Ancestral, Euler, GaussianSampler
 from gentk.gaussian.schedules import Cosine, Karras, LinearBeta, Rectified, Sigmoid
+from gentk.gaussian.solvers import DPMpp2M, Heun
 from tests.gaussian.analytic import DEVIATION, MEAN, Exact, error
 
 ORDERS = [(Euler, 1), (DDIM, 1), (Heun, 2), (DPMpp2M, 2)]

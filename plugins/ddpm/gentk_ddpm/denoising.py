@@ -15,20 +15,21 @@ from gentk.gaussian.predictions import EDM, PARAMETERISATIONS, Parameterisation,
 from gentk.gaussian.schedules import at, clock, derivatives, rows, when
 from gentk.protocols import Batch, DataSpec, Phase, Prediction
 
-from .config import PathConfig
+from .config import DenoisingConfig
+from .times import training_times
 
 
 class Denoising(nn.Module):
     """Base of this plugin's models: a subclass makes `net(x_t, clock, label)`.
 
-    loss = E ‖net(x_t, t) − target‖², t drawn stratified over the batch (Kingma et al. 2021, app. I.1), which lowers its variance.
+    loss = E ‖net(x_t, t) − target‖².
     """
 
     Config: ClassVar[type[BaseModel]]
     ema = ("net",)
     net: nn.Module
 
-    def __init__(self, config: PathConfig, data: DataSpec) -> None:
+    def __init__(self, config: DenoisingConfig, data: DataSpec) -> None:
         super().__init__()
         self.config, self.data = config, data
         self.schedule = gentk.schedule(config.schedule, **config.schedule_options)
@@ -71,20 +72,9 @@ class Denoising(nn.Module):
 
     def loss(self, batch: Batch, phase: str, step: int) -> Mapping[str, Any]:
         x = batch["x"]
-        t = self.training_times(len(x))
+        t = training_times(self.config, self.schedule, self.times, len(x))
         x_t, eps = noised(x, self.schedule, t)
         label = self.conditions.get("label")
         shown = drop(label, batch["label"], self.config.label_dropout) if label else None
         out = self.ask(x_t, t, shown)
         return {"loss": (out.float() - self.parameterisation.target(x, eps, self.schedule, t)).square().mean()}
-
-    def training_times(self, n: int) -> Tensor:
-        """n times, float64 on the host, one from each n-th part of their distribution, in random order."""
-        u = (torch.randperm(n) + torch.rand(n, dtype=torch.float64)) / n
-        low, high = self.times
-        if self.config.times == "lognormal":
-            log_level = self.config.times_mean + self.config.times_std * torch.special.ndtri(u.clamp(1e-6, 1 - 1e-6))
-            return self.schedule.inverse(-log_level).clamp(low, high)
-        if steps := getattr(self.schedule, "steps", 0):
-            return ((u * steps).floor() + 1) / steps
-        return (low + (high - low) * u).clamp(min=1e-5)

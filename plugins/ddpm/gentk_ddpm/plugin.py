@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gentk.host import ModelSpec, RecipeSpec, hookimpl
+from gentk.host import ImporterSpec, ModelSpec, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -23,6 +23,13 @@ def gentk_models() -> Iterator[ModelSpec]:
         summary="Denoising diffusion of points with an MLP",
         paper="arXiv:2006.11239",
     )
+    yield ModelSpec(
+        "classifier",
+        "gentk_ddpm.classifier:Classifier",
+        config="gentk_ddpm.config:ClassifierConfig",
+        summary="The class of a noisy image, for --guide; draws nothing by itself",
+        paper="arXiv:2105.05233",
+    )
 
 
 @hookimpl
@@ -31,3 +38,10 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     yield RecipeSpec("fashion-mnist", "recipes/fashion-mnist.toml", weights="weights/fashion-mnist", summary="Clothing of ten kinds")
     yield RecipeSpec("swiss-roll", "recipes/swiss-roll.toml", weights="weights/swiss-roll", summary="A spiral in the plane")
     yield RecipeSpec("moons", "recipes/moons.toml", weights="weights/moons", summary="Two half-moons, by class")
+    yield RecipeSpec("mnist-classifier", "recipes/mnist-classifier.toml", weights="weights/mnist-classifier", summary="Digits at any noise level, for --guide")
+
+
+@hookimpl
+def gentk_importers() -> Iterator[ImporterSpec]:
+    place = "gentk_ddpm.diffusers"
+    yield ImporterSpec("diffusers", f"{place}:read", export=f"{place}:write", summary="UNet2DModel pipelines: DDPM, DDIM and relatives")

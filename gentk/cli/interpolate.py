@@ -1,0 +1,102 @@
+"""gentk interpolate"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from ..errors import UsageError
+from ..host import lookup
+from . import choices, lines
+from .drawing import fresh
+from .examples import Dataset_, File, Split, examples
+from .flags import Flag, option_flags
+from .out import out
+from .sample import check, pairs
+from .subject import Subject, subject
+
+if TYPE_CHECKING:
+    from ..sampling import Samples
+
+
+def interpolate(
+    plugin: choices.Plugin = None,
+    recipe: choices.Recipe = None,
+    model: choices.Model = None,
+    weights: choices.Weights = None,
+    seeds: Annotated[str, Option(metavar="0,1,2", help="Between the samples of these seeds.")] = "0,1,2,3",
+    source: File = None,
+    dataset: Dataset_ = None,
+    split: Split = "test",
+    n: Annotated[int, Option("-n", min=2, help="With --source or --dataset: between so many examples.")] = 4,
+    frames: Annotated[int, Option(min=2, help="Pictures from one end to the next, both included.")] = 10,
+    sampler: choices.Sampler = None,
+    option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the sampler, by name.")] = [],
+    out_: Annotated[
+        Path | None, Option("--out", metavar="FILE|DIR", help="A grid, a pair per row; .gif and .webp move. \\[default: a new file here]")
+    ] = None,
+    device: choices.Device = "auto",
+    extra: dict[str, Any] = {},
+) -> None:
+    """From one sample to another through what both are made from: between seeds, or between examples, which are encoded first."""
+    found = subject(plugin, recipe, weights, sampler, model)
+    asked = {key: extra.pop(key) for key in list(extra) if key in found.conditions()}
+    chosen = check(found, {**found.options, **extra, **pairs(option, extra)})
+    kind = lookup.modality(found.config["data"]["modality"])
+    path = out_ or fresh(f"{found.title.replace('/', '-')}-between{kind.default_suffix}")
+    moving = path.suffix.lower() in kind.animated
+    (kind.check_animation if moving else kind.check_path)(path)
+    from .. import interpolation
+    from ..modalities.files import save_picture
+    from ..sampling import pick_device
+    from ..weights.folder import read
+
+    made = read(found.folder).to(pick_device(device))
+    if source or dataset:
+        ends: Any = examples(found, source, dataset, split, n, asked)
+        samples = interpolation.interpolate(made, ends, frames)
+    else:
+        ends = interpolation.seeds(made, numbers(seeds))
+        samples = interpolation.interpolate(made, ends, frames, sampler=chosen, cond=asked)
+    if moving:
+        kind.animate(one_by_one(samples, frames), samples.data, path)
+    elif path.suffix.lower() == ".png":
+        save_picture(kind.picture(samples.batch, samples.data, frames), path)
+    else:
+        samples.save(path)
+    told = {"file": str(path), "weights": found.title, "pairs": len(samples) // frames, "frames": frames}
+    out.result(told, lambda: people(told))
+
+
+def numbers(text: str) -> list[int]:
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if len(found) < 2 or min(found) < 0:
+        raise UsageError(f"--seeds wants two or more seeds, 0,1,2; got '{text}'")
+    return found
+
+
+def one_by_one(samples: Samples, frames: int) -> list[dict[str, Any]]:
+    """The states of an animation: all pairs side by side, forth and back."""
+    forth = [{key: value[i::frames] for key, value in samples.batch.items()} for i in range(frames)]
+    return [*forth, *forth[-2:0:-1]]
+
+
+def people(told: dict[str, Any]) -> str:
+    from rich.markup import escape
+
+    return escape(f"{told['file']}  {told['pairs']} ways of {told['frames']} pictures, {told['weights']}")
+
+
+def flags(found: Subject, words: Mapping[str, Any]) -> list[Flag]:
+    options = option_flags(found.sampler_class(), dict(found.options), f"Sampler {found.sampler.name}")
+    return [*lines.condition_flags(interpolate, found), *options]
+
+
+def command(args: list[str], resilient: bool = False) -> Any:
+    return lines.command(interpolate, args, resilient, flags)
