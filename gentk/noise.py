@@ -37,10 +37,15 @@ class Philox:
         streams: list[np.random.Generator] | None = None,
     ) -> None:
         self.seed, self.indices, self.device, self.dtype, self.name = seed, [int(i) for i in indices], torch.device(device), dtype, name
-        if streams is None:
-            counter = [0, 0, 0, zlib.crc32(name.encode())]
-            streams = [np.random.Generator(np.random.Philox(key=[seed & _WORD, i], counter=counter)) for i in self.indices]
-        self._streams = streams
+        self._begun = streams
+
+    @property
+    def _streams(self) -> list[np.random.Generator]:
+        """Made when they are first drawn from: of what could be asked for, little is, and a stream takes longer than what it gives."""
+        if self._begun is None:
+            counter = [0, 0, 0, zlib.crc32(self.name.encode())]
+            self._begun = [np.random.Generator(np.random.Philox(key=[self.seed & _WORD, i], counter=counter)) for i in self.indices]
+        return self._begun
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -66,7 +71,7 @@ class Philox:
         return pick(logits, self.uniform(*logits.shape[1:-1]))
 
     def fork(self, name: str) -> Philox:
-        """Streams of their own for another purpose; this one stays where it is. Costs a few µs a row: once per call, not per step."""
+        """Streams of their own for another purpose; this one stays where it is. A few µs a row once drawn from: per call, not per step."""
         return Philox(self.seed, self.indices, self.device, dtype=self.dtype, name=f"{self.name}/{name}")
 
     def __getitem__(self, rows: Sequence[int] | slice) -> Philox:

@@ -139,7 +139,7 @@ def check(raw: Mapping[str, Any], *, schema: Schema, source: str) -> Recipe:
         head, tail = part.split(".")
         owner, holder = schema(part, recipe), getattr(recipe, head)
         if owner is not None:
-            setattr(holder, tail, validate(owner, getattr(holder, tail), source, (head, tail)).model_dump(mode="json"))
+            setattr(holder, tail, validate(owner, getattr(holder, tail), source, (head, tail)).model_dump(mode="json", exclude_none=True))
     return recipe
 
 

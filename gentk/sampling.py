@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,26 +100,34 @@ _evaluated: dict[int, tuple[int, list[nn.Module]]] = {}  # of models that are in
 _lock = threading.Lock()
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode; every submodule's own mode comes back when the last of those who use the model, in any thread, is done."""
-    with _lock:
-        users, training = _evaluated.get(id(model), (0, []))
-        if not users:
-            training = [m for m in model.modules() if m.training]
-            for module in training:
-                module.training = False
-        _evaluated[id(model)] = users + 1, training
-    try:
-        yield
-    finally:
+class evaluating:
+    """Eval mode, as a context; every submodule's own mode comes back when the last of those who use the model, in any thread, is done.
+
+    May be entered again after it was left: the modules are listed once.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.key, self.parts, self.holds = id(model), list(model.modules()), False
+
+    def __enter__(self) -> None:
         with _lock:
-            users, training = _evaluated.pop(id(model))
+            users, training = _evaluated.get(self.key) or (0, [part for part in self.parts if part.training])
+            self.holds = bool(training)
+            if training:
+                for part in training:
+                    part.training = False
+                _evaluated[self.key] = users + 1, training
+
+    def __exit__(self, *failure: object) -> None:
+        if not self.holds:
+            return
+        with _lock:
+            users, training = _evaluated.pop(self.key)
             if users > 1:
-                _evaluated[id(model)] = users - 1, training
-            else:
-                for module in training:
-                    module.training = True
+                _evaluated[self.key] = users - 1, training
+                return
+            for part in training:
+                part.training = True
 
 
 def default_sampler(model: Any) -> Sampler:
@@ -178,9 +186,10 @@ def stream(
     given = resolve_conditions(known_conditions(model, sampler), cond or {}, noise, first=first, total=total or first + n)
     kept = {key: value for key, value in given.items() if key in model.conditions}
     steps = sampler(model, n, noise=noise, cond=given)
+    cast: AbstractContextManager[Any] = torch.autocast(place.device.type, autocast) if autocast else nullcontext()
+    no_grad, eval_mode = torch.no_grad(), evaluating(model)
     while True:
-        cast: AbstractContextManager[Any] = torch.autocast(place.device.type, autocast) if autocast else nullcontext()
-        with torch.no_grad(), evaluating(model), cast:
+        with no_grad, eval_mode, cast:
             step = next(steps, None)
         if step is None:
             return

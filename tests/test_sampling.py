@@ -149,3 +149,22 @@ def test_saved_samples_come_back(denoiser: nn.Module, tmp_path: object) -> None:
     drawn.save(f"{tmp_path}/a.npz")
     with np.load(f"{tmp_path}/a.npz") as file:
         assert np.array_equal(file["x"], drawn["x"].numpy()) and file["cond_label"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+def test_two_threads_draw_what_one_draws(training: bool) -> None:
+    """One model, two threads: with dropout and in training mode too, as nobody's eval mode ends while another draws."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    torch.manual_seed(0)
+    config = {"channels": [8, 16], "layers": 1, "attention": [False, True], "groups": 4, "dropout": 0.5}
+    model: nn.Module = build_model("ddpm", "ddpm", config, IMAGES)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    model.train(training)
+    settings = [(0, DDIM(steps=12, eta=1.0)), (1, DPMpp2M(steps=15)), (2, Heun(steps=7)), (3, Ancestral(steps=20))]
+    alone = [sample(model, 3, seed=seed, sampler=sampler)["x"] for seed, sampler in settings]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda s: sample(model, 3, seed=s[0], sampler=s[1])["x"], settings))
+    assert all(map(torch.equal, alone, together))
+    assert all(module.training == training for module in model.modules())

@@ -53,7 +53,8 @@ def encode(
     z = encoded(made, batch, steps=steps, iterations=iterations)
     save_arrays({**batch, "x": z}, made.data, path)
     missed = (returned(made, z, batch, steps) - batch["x"]).square().mean().sqrt()
-    told = {"file": str(path), "weights": found.title, "examples": len(z), "way_back_rms": float(missed), "sample": again(found, path, made, steps)}
+    told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(z), "way_back_rms": float(missed)}
+    told["sample"] = again(found, path, made, steps)
     out.result(told, lambda: people(told))
 
 
@@ -78,7 +79,7 @@ def again(found: Subject, path: Path, model: Any, steps: int) -> str | None:
     if not can(model, Denoiser):
         return None
     sampler = way(model, steps)
-    told = {k: getattr(sampler, k) for k in sampler.model_fields_set if getattr(sampler, k) is not None and k != "clip"}
+    told: dict[str, Any] = {k: getattr(sampler, k) for k in sampler.model_fields_set if getattr(sampler, k) is not None and k != "clip"}
     words = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in told.items())
     return f"gentk sample --weights {found.title} --sampler euler {words} --no-clip --noise {path}"
 

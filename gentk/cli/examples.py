@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 File = Annotated[str | None, Option("--source", metavar="FILE|DIR", help="The examples: a picture, a folder of them, .csv, .npz …")]
 Dataset_ = Annotated[
-    str | None, Option("--dataset", metavar="NAME", help="A data set. \\[default: what trained the weights]", autocompletion=choices.datasets)
+    str | None,
+    Option("--dataset", metavar="NAME", help="A data set. \\[default: that of the weights]", autocompletion=choices.datasets),
 ]
 Split = Annotated[str, Option(metavar="NAME", help="Which part of the data set.")]
 

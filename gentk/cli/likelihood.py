@@ -26,7 +26,9 @@ def likelihood(
     n: Annotated[int, Option("-n", min=1, help="How many examples.")] = 16,
     seed: Annotated[int, Option(min=0, max=2**63, help="Of what is random in it: dequantisation, probes.")] = 0,
     steps: Annotated[int | None, Option(min=1, help="Denoisers: steps of the ODE, four evaluations each. \\[default: 50]")] = None,
-    probes: Annotated[int | None, Option(min=1, help="Denoisers: probes of the divergence. \\[default: exact up to 16 numbers, else 1]")] = None,
+    probes: Annotated[
+        int | None, Option(min=1, help="Denoisers: probes of the divergence. \\[default: 1, exact for points]")
+    ] = None,
     batch_size: Annotated[int | None, Option(min=1, help="Examples taken together; changes no number.")] = None,
     device: choices.Device = "auto",
     extra: dict[str, Any] = {},
@@ -60,7 +62,7 @@ def people(told: dict[str, Any], size: int) -> str:
 
     spread = f" ± {told['standard_error']:.3f}" if told["standard_error"] is not None else ""
     return escape(
-        f"log p(x) = {told['nats']:.3f}{spread} nats per example ({told['kind']}), {told['bits_per_dim']:.4f} bits/dim over {size} numbers; "
+        f"log p(x) = {told['nats']:.3f}{spread} nats per example ({told['kind']}), {told['bits_per_dim']:.4f} bits/dim of {size}; "
         f"{told['examples']} examples, {told['weights']}"
     )
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import UsageError
 from ..protocols import Batch, Denoiser, Guide, Prediction, Schedule, can
-from .schedules import scales
+from .schedules import scales, solved
 
 
 class Wrapped(nn.Module):
@@ -34,7 +34,7 @@ def given_data(x: Tensor, x_t: Tensor, eps: Tensor, schedule: Schedule, t: Tenso
     alpha, sigma = scales(schedule, t, x_t)
     if not bool((sigma > 0).all()):
         return Prediction(x, eps)
-    return Prediction(x, (x_t - alpha * x) / sigma)
+    return Prediction(x, solved(x_t, alpha, x, sigma))
 
 
 # ---------------------------------------------------------------- by the model itself

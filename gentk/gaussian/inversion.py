@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 from torch import Tensor
 
 from ..protocols import Batch, Denoiser
-from .samplers import move
+from .samplers import points
 
 
 def invert(d: Denoiser, x: Tensor, times: Tensor, cond: Batch, *, iterations: int = 1) -> Tensor:
@@ -18,12 +17,11 @@ def invert(d: Denoiser, x: Tensor, times: Tensor, cond: Batch, *, iterations: in
     is DDIM inversion as it is known (Song et al. 2021, §5.4), wrong by as much as the network changes over a step; a few make the way
     back land where it began (Pan et al. 2023). Noise is in units of σ: the walk down starts at σ z.
     """
-    up: Any = times.flip(0)
-    for s, t in pairwise(up):
-        (alpha_s, sigma_s), (alpha_t, sigma_t) = d.schedule(s), d.schedule(t)
+    path = points(d.schedule, times)
+    for s, t in pairwise(reversed(path)):
         there = x
         for _ in range(iterations):
-            p = d.denoise(there, t, cond)
-            there = x + move(p, alpha_t - alpha_s, sigma_t - sigma_s)
+            p = d.denoise(there, t.t, cond)
+            there = x + (t.alpha - s.alpha) * p.x + (t.sigma - s.sigma) * p.eps
         x = there
-    return x / d.schedule(times[0])[1]
+    return x / path[0].sigma

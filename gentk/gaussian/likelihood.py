@@ -6,6 +6,7 @@ log p(x) = log N(y₁) + ∫ div(dy/dθ) dθ along the way from the data to nois
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ def log_prob(d: Denoiser, batch: Batch, noise: Noise, *, steps: int = 50, probes
     thetas = torch.linspace(low ** (1 / 3), high ** (1 / 3), steps + 1, dtype=torch.float64).pow(3).tolist()
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     y = x
-    for a, b in zip(thetas, thetas[1:], strict=False):
+    for a, b in pairwise(thetas):
         y, grown = _runge_kutta(d, y, a, b, cond, signs, 1 if exact else len(signs))
         total += grown
     deviation = math.sin(high)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..protocols import Prediction, Schedule
-from .schedules import derivatives, scales, spread
+from .schedules import derivatives, scales, solved, spread
 
 
 class Parameterisation(Protocol):
@@ -41,7 +41,7 @@ class Eps(_Plain):
     def read(self, out: Tensor, x_t: Tensor, schedule: Schedule, t: Tensor) -> Prediction:
         alpha, sigma = scales(schedule, t, x_t)
         eps = out.to(x_t)
-        return Prediction((x_t - sigma * eps) / alpha, eps)
+        return Prediction(solved(x_t, sigma, eps, alpha), eps)
 
     def target(self, x: Tensor, eps: Tensor, schedule: Schedule, t: Tensor) -> Tensor:
         return eps
@@ -53,7 +53,7 @@ class Data(_Plain):
     def read(self, out: Tensor, x_t: Tensor, schedule: Schedule, t: Tensor) -> Prediction:
         alpha, sigma = scales(schedule, t, x_t)
         x = out.to(x_t)
-        return Prediction(x, (x_t - alpha * x) / sigma)
+        return Prediction(x, solved(x_t, alpha, x, sigma))
 
     def target(self, x: Tensor, eps: Tensor, schedule: Schedule, t: Tensor) -> Tensor:
         return x

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..conditions import File
 from ..errors import UsageError
-from ..protocols import Condition, DataSpec, Denoiser, Noise, Prediction, Step
+from ..protocols import Condition, DataSpec, Denoiser, Noise, Prediction, Schedule, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,22 +26,34 @@ Spacing = Literal["linspace", "leading", "trailing", "karras", "exponential", "s
 Positive = Annotated[float, Field(gt=0)]
 
 
-def move(p: Prediction, alpha: Tensor, sigma: Tensor, c: Tensor | None = None, z: Tensor | None = None) -> Tensor:
-    """The first-order step to (α, σ): α x̂ + √(σ² − c²) ε̂ + c z."""
-    if c is None or z is None:
-        return alpha * p.x + sigma * p.eps
-    return alpha * p.x + (sigma**2 - c**2).clamp(min=0).sqrt() * p.eps + c * z
+class Point(NamedTuple):
+    """A time of a walk and the path there. Numbers, not tensors: they cost nothing, and multiply on every device."""
+
+    t: Tensor
+    alpha: float
+    sigma: float
+    log_snr: float  # log α/σ, infinite at exact ends
 
 
-def fresh(alpha_t: Tensor, sigma_t: Tensor, alpha_s: Tensor, sigma_s: Tensor) -> Tensor:
+def points(schedule: Schedule, times: Tensor) -> list[Point]:
+    alpha, sigma = schedule(times)
+    return [Point(*row) for row in zip(times, alpha.tolist(), sigma.tolist(), (alpha / sigma).log().tolist(), strict=True)]
+
+
+def move(p: Prediction, to: Point, c: float = 0.0, z: Tensor | None = None) -> Tensor:
+    """The first-order step: α x̂ + √(σ² − c²) ε̂ + c z."""
+    state = (to.alpha * p.x).add_(p.eps, alpha=math.sqrt(max(to.sigma**2 - c**2, 0.0)))
+    return state if z is None else state.add_(z, alpha=c)
+
+
+def fresh(t: Point, s: Point) -> float:
     """The deviation of x_s given x_t and x: (σ_s/σ_t) √(σ_t² − (α_t σ_s/α_s)²) (Ho et al. 2020, eq. 7, on any path)."""
-    return sigma_s / sigma_t * forward(alpha_t, sigma_t, alpha_s, sigma_s)
+    return s.sigma / t.sigma * forward(t, s)
 
 
-def forward(alpha_t: Tensor, sigma_t: Tensor, alpha_s: Tensor, sigma_s: Tensor) -> Tensor:
+def forward(t: Point, s: Point) -> float:
     """The deviation of x_t given x_s: √(σ_t² − (α_t σ_s/α_s)²), which is √β on a chain."""
-    deviation: Tensor = (sigma_t**2 - (alpha_t / alpha_s * sigma_s) ** 2).clamp(min=0).sqrt()
-    return deviation
+    return math.sqrt(max(t.sigma**2 - (t.alpha / s.alpha * s.sigma) ** 2, 0.0))
 
 
 class GaussianSampler(BaseModel):
@@ -129,9 +141,9 @@ class Euler(GaussianSampler):
     """Euler's method for the probability-flow ODE dx = x̂ dα + ε̂ dσ (Song et al. 2021), which in these coordinates is DDIM."""
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
-            x = move(p, *d.schedule(s))
+        for t, s in pairwise(points(d.schedule, times)):
+            p = d.denoise(x, t.t, cond)
+            x = move(p, s)
             yield x, p.x
 
 
@@ -141,11 +153,10 @@ class DDIM(GaussianSampler):
     eta: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="Fresh noise per step: 0 none, 1 ancestral.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
-            alpha, sigma = d.schedule(s)
-            c = self.eta * fresh(*d.schedule(t), alpha, sigma)
-            x = move(p, alpha, sigma, c, noise.normal(*x.shape[1:]) if c > 0 else None)
+        for t, s in pairwise(points(d.schedule, times)):
+            p = d.denoise(x, t.t, cond)
+            c = self.eta * fresh(t, s)
+            x = move(p, s, c, noise.normal(*x.shape[1:]) if c > 0 else None)
             yield x, p.x
 
 
@@ -156,15 +167,12 @@ class Ancestral(GaussianSampler):
     variance: Literal["fixed-small", "fixed-large"] = Field("fixed-small", description="Noise per step: the posterior's, or β.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
-            here, (alpha, sigma) = d.schedule(t), d.schedule(s)
-            small = fresh(*here, alpha, sigma)
-            mean = alpha * p.x + (sigma**2 - small**2).clamp(min=0).sqrt() * p.eps
-            if s > 0:
-                width = small if self.variance == "fixed-small" else forward(*here, alpha, sigma)
-                mean = mean + width * noise.normal(*x.shape[1:])
-            x = mean
+        for t, s in pairwise(points(d.schedule, times)):
+            p = d.denoise(x, t.t, cond)
+            small = fresh(t, s)
+            x = move(p, s, small)
+            if s.sigma > 0:
+                x = x + (small if self.variance == "fixed-small" else forward(t, s)) * noise.normal(*x.shape[1:])
             yield x, p.x
 
 
@@ -175,10 +183,9 @@ class Consistency(GaussianSampler):
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(4, description="Steps from noise to data.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
-            alpha, sigma = d.schedule(s)
-            x = move(p, alpha, sigma, sigma, noise.normal(*x.shape[1:]) if s > 0 else None)
+        for t, s in pairwise(points(d.schedule, times)):
+            p = d.denoise(x, t.t, cond)
+            x = move(p, s, s.sigma, noise.normal(*x.shape[1:]) if s.sigma > 0 else None)
             yield x, p.x
 
 
@@ -198,8 +205,8 @@ class RePaint(Ancestral):
             stretch = times[k : k + self.jump + 1]
             for again in range(self.resamples):
                 if again:
-                    (alpha_t, sigma_t), (alpha_s, sigma_s) = d.schedule(stretch[0]), d.schedule(stretch[-1])
-                    x = alpha_t / alpha_s * x + forward(alpha_t, sigma_t, alpha_s, sigma_s) * noise.normal(*x.shape[1:])
+                    t, *_, s = points(d.schedule, stretch)
+                    x = t.alpha / s.alpha * x + forward(t, s) * noise.normal(*x.shape[1:])
                 for state, guess in super().walk(d, x, stretch, noise, cond):
                     x = state
                     yield state, guess

@@ -6,7 +6,8 @@ They are plain objects, so that `.to()`, `.half()` and the meta device leave the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,28 @@ from torch import Tensor
 from ..protocols import Schedule
 
 _HOST: Any = {"dtype": torch.float64, "device": "cpu"}
+
+
+Call = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
+
+
+def remembered(call: Call) -> Call:
+    """For a schedule's `__call__`: single times are known again. A sampler and its network ask for the same few at every step, and
+    small operations on the host are what a sampler's own time goes into."""
+
+    @wraps(call)
+    def known(self: Any, t: Tensor) -> tuple[Tensor, Tensor]:
+        if t.ndim or t.requires_grad or t.dtype != torch.float64:
+            return call(self, t)
+        answers, key = self.__dict__.setdefault("_answers", {}), float(t)
+        answer: tuple[Tensor, Tensor] | None = answers.get(key)
+        if answer is None:
+            if len(answers) >= 4096:
+                answers.clear()
+            answer = answers[key] = call(self, t)
+        return answer
+
+    return known
 
 
 class BetaTable:
@@ -31,6 +54,7 @@ class BetaTable:
         self.steps = len(table)
         self._log_alpha = torch.cat([torch.zeros(1, **_HOST), torch.log1p(-table).cumsum(0) / 2])
 
+    @remembered
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         place = t * self.steps
         # Times are i/T in double precision: i/T·T may miss i by one ulp, and a table's own points must be hit exactly.
@@ -73,6 +97,7 @@ class Cosine:
         self.offset = offset
         self._top = math.cos(math.pi / 2 * offset / (1 + offset))
 
+    @remembered
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         angle = math.pi / 2 * (t + self.offset) / (1 + self.offset)
         alpha = angle.cos() / self._top
@@ -97,6 +122,7 @@ class Sigmoid:
         self.start, self.end, self.tau = start, end, tau
         self._low, self._high = (1 / (1 + math.exp(-v / tau)) for v in (start, end))
 
+    @remembered
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         here = torch.sigmoid((self.start + (self.end - self.start) * t) / self.tau)
         square = ((self._high - here) / (self._high - self._low)).clamp(0, 1)
@@ -112,6 +138,7 @@ class Sigmoid:
 class Rectified:
     """α = 1 − t, σ = t: straight lines from data to noise (Liu et al. 2023, Lipman et al. 2023)."""
 
+    @remembered
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return 1 - t, t
 
@@ -127,6 +154,7 @@ class Karras:
             raise ValueError("sigma_max must be positive")
         self.sigma_max = sigma_max
 
+    @remembered
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return torch.ones_like(t), t * self.sigma_max
 
@@ -142,7 +170,13 @@ class ZeroTerminal:
     """
 
     def __init__(self, schedule: str | Schedule = "linear", options: Mapping[str, Any] = {}) -> None:
-        known: dict[str, Any] = {"linear": LinearBeta, "scaled-linear": ScaledLinearBeta, "betas": BetaTable, "cosine": Cosine, "sigmoid": Sigmoid}
+        known: dict[str, Any] = {
+            "linear": LinearBeta,
+            "scaled-linear": ScaledLinearBeta,
+            "betas": BetaTable,
+            "cosine": Cosine,
+            "sigmoid": Sigmoid,
+        }
         if isinstance(schedule, str):
             if schedule not in known:
                 raise ValueError(f"zero-terminal takes {', '.join(known)}, got '{schedule}'")
@@ -153,6 +187,7 @@ class ZeroTerminal:
         self._first = 1 / self.steps if self.steps else 0.0  # where α is kept; between there and the data nothing moves
         self._kept, self._last = at(self.inner, self._first)[0], at(self.inner, 1.0)[0]
 
+    @remembered
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         alpha, sigma = self.inner(t)
         moved = (alpha - self._last) * (self._kept / (self._kept - self._last))
@@ -197,6 +232,13 @@ def spread(pair: tuple[Tensor, Tensor], t: Tensor, like: Tensor) -> tuple[Tensor
         return pair
     view = t.shape + (1,) * (like.ndim - t.ndim)
     return pair[0].to(like).view(view), pair[1].to(like).view(view)
+
+
+def solved(x_t: Tensor, a: Tensor, y: Tensor, b: Tensor) -> Tensor:
+    """The z of x_t = a y + b z; two passes over the memory where a and b are single numbers."""
+    if a.ndim == 0 and b.ndim == 0:
+        return torch.sub(x_t, y, alpha=a.item()).div_(b.item())
+    return (x_t - a * y) / b
 
 
 def rows(t: Tensor, like: Tensor) -> Tensor:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from ..errors import UsageError
 from ..protocols import Denoiser, Noise
-from .samplers import GaussianSampler, Positive, move
+from .samplers import GaussianSampler, Point, Positive, move, points
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,13 +26,13 @@ class Heun(GaussianSampler):
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(18, description="Steps; two evaluations of the model each but the last.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
-            (alpha_t, sigma_t), (alpha_s, sigma_s) = d.schedule(t), d.schedule(s)
-            y = move(p, alpha_s, sigma_s)
-            if sigma_s > 0:
-                q = d.denoise(y, s, cond)
-                y = x + (alpha_s - alpha_t) * (p.x + q.x) / 2 + (sigma_s - sigma_t) * (p.eps + q.eps) / 2
+        for t, s in pairwise(points(d.schedule, times)):
+            p = d.denoise(x, t.t, cond)
+            y = move(p, s)
+            if s.sigma > 0:
+                q = d.denoise(y, s.t, cond)
+                a, b = (s.alpha - t.alpha) / 2, (s.sigma - t.sigma) / 2
+                y = x.add(p.x, alpha=a).add_(q.x, alpha=a).add_(p.eps, alpha=b).add_(q.eps, alpha=b)
             x = y
             yield x, p.x
 
@@ -44,16 +43,15 @@ class DPMpp2M(GaussianSampler):
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="Steps from noise to data.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        before: tuple[Tensor, Tensor] | None = None  # (x̂, λ) of the step before
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
-            (alpha_t, sigma_t), (alpha_s, sigma_s) = d.schedule(t), d.schedule(s)
-            log_snr, guess = (alpha_t / sigma_t).log(), p.x
-            if before is not None and sigma_s > 0:
-                ratio = ((alpha_s / sigma_s).log() - log_snr) / (log_snr - before[1])
+        before: tuple[Tensor, float] | None = None  # (x̂, λ) of the step before
+        for t, s in pairwise(points(d.schedule, times)):
+            p = d.denoise(x, t.t, cond)
+            guess = p.x
+            if before is not None and s.sigma > 0:
+                ratio = (s.log_snr - t.log_snr) / (t.log_snr - before[1])
                 guess = p.x + ratio / 2 * (p.x - before[0])
-            x = sigma_s / sigma_t * x + (alpha_s - alpha_t * sigma_s / sigma_t) * guess
-            before = p.x, log_snr
+            x = s.sigma / t.sigma * x + (s.alpha - t.alpha * s.sigma / t.sigma) * guess
+            before = p.x, t.log_snr
             yield x, p.x
 
 
@@ -65,20 +63,19 @@ class DPMpp2MSDE(GaussianSampler):
     eta: Annotated[float, Field(ge=0, le=1)] = Field(1.0, description="Fresh noise per step: 0 none, 1 that of the SDE.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        before: tuple[Tensor, Tensor] | None = None  # (x̂, λ) of the step before
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
-            (alpha_t, sigma_t), (alpha_s, sigma_s) = d.schedule(t), d.schedule(s)
-            log_snr, guess = (alpha_t / sigma_t).log(), p.x
-            decay = alpha_t * sigma_s / (sigma_t * alpha_s)  # e^-h with h the step of λ
-            if before is not None and sigma_s > 0:
-                ratio = -decay.log() / (log_snr - before[1])
+        before: tuple[Tensor, float] | None = None  # (x̂, λ) of the step before
+        for t, s in pairwise(points(d.schedule, times)):
+            p = d.denoise(x, t.t, cond)
+            guess = p.x
+            if before is not None and s.sigma > 0:
+                ratio = (s.log_snr - t.log_snr) / (t.log_snr - before[1])
                 guess = p.x + ratio / 2 * (p.x - before[0])
+            decay = t.alpha * s.sigma / (t.sigma * s.alpha)  # e^-h with h the step of λ
             kept = decay**self.eta  # the noise that was there decays that much faster, and is refilled
-            x = sigma_s / sigma_t * kept * x + alpha_s * (1 - decay * kept) * guess
-            if sigma_s > 0 and self.eta > 0:
-                x = x + sigma_s * (1 - kept**2).sqrt() * noise.normal(*x.shape[1:])
-            before = p.x, log_snr
+            x = s.sigma / t.sigma * kept * x + s.alpha * (1 - decay * kept) * guess
+            if s.sigma > 0 and self.eta > 0:
+                x = x + s.sigma * (1 - kept**2) ** 0.5 * noise.normal(*x.shape[1:])
+            before = p.x, t.log_snr
             yield x, p.x
 
 
@@ -89,40 +86,37 @@ class UniPC(GaussianSampler):
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="Steps from noise to data.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        past: list[tuple[Tensor, Tensor]] = []  # (x̂, λ) of the last two steps
-        start, here = x, d.schedule(times[0])  # the last step's corrected state, and its (α, σ)
-        for t, s in pairwise(times):
-            p = d.denoise(x, t, cond)
+        past: list[tuple[Tensor, float]] = []  # (x̂, λ) of the last two steps
+        path = points(d.schedule, times)
+        start, before = x, path[0]  # the last step's corrected state, and where it was
+        for t, s in pairwise(path):
+            p = d.denoise(x, t.t, cond)
             if past:
-                x = unipc_step(start, here, d.schedule(t), past, ahead=p.x)
-            start, here, there = x, d.schedule(t), d.schedule(s)
-            past = [*past[-1:], (p.x, (here[0] / here[1]).log())]
-            x = unipc_step(x, here, there, past if there[1] > 0 else past[-1:])
+                x = unipc_step(start, before, t, past, ahead=p.x)
+            start, before = x, t
+            past = [*past[-1:], (p.x, t.log_snr)]
+            x = unipc_step(x, t, s, past if s.sigma > 0 else past[-1:])
             yield x, p.x
 
 
-Scales = tuple["Tensor", "Tensor"]
-
-
-def unipc_step(x: Tensor, here: Scales, there: Scales, past: list[tuple[Tensor, Tensor]], ahead: Tensor | None = None) -> Tensor:
-    """From (α, σ) `here` to `there` with the x̂ of one or two steps, and with `ahead`, x̂ at the predicted end, where it is known."""
-    (alpha_t, sigma_t), (alpha_s, sigma_s) = here, there
-    decay = alpha_t * sigma_s / (sigma_t * alpha_s)  # e^-h
-    h, phi = -decay.log(), decay - 1
+def unipc_step(x: Tensor, t: Point, s: Point, past: list[tuple[Tensor, float]], ahead: Tensor | None = None) -> Tensor:
+    """From t to s with the x̂ of one or two steps, and with `ahead`, x̂ at the predicted end, where it is known."""
+    decay = t.alpha * s.sigma / (t.sigma * s.alpha)  # e^-h
+    h, phi = s.log_snr - t.log_snr, decay - 1
     guess, log_snr = past[-1]
-    if len(past) == 1:
-        change = 0.5 * ((guess if ahead is None else ahead) - guess)
-    else:
+    if len(past) == 2:
         ratio = (past[0][1] - log_snr) / h
         slope = (past[0][0] - guess) / ratio
         if ahead is None:
-            change = 0.5 * slope
+            guess = guess + 0.5 * slope
         else:  # the two weights that make the corrector exact for x̂ linear and quadratic in λ
             first = (-phi / h - 1) / phi
             second = 2 * ((phi / h + 1) / h - 0.5) / phi
             weight = (first - second) / (1 - ratio)
-            change = weight * slope + (first - weight) * (ahead - guess)
-    return sigma_s / sigma_t * x + alpha_s * (1 - decay) * (guess + change)
+            guess = guess + weight * slope + (first - weight) * (ahead - guess)
+    elif ahead is not None:
+        guess = 0.5 * (guess + ahead)
+    return s.sigma / t.sigma * x + s.alpha * (1 - decay) * guess
 
 
 class Dopri5(GaussianSampler):
@@ -131,7 +125,9 @@ class Dopri5(GaussianSampler):
     Each sample is integrated by itself, so that its steps do not depend on its neighbours.
     """
 
-    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(1, description="Stretches that are shown; in each, the solver takes its own steps.")
+    steps: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        1, description="Stretches shown; in each the solver takes steps of its own."
+    )
     rtol: Positive = Field(1e-4, description="Relative error allowed per step.")
     atol: Positive = Field(1e-4, description="Absolute error allowed per step.")
 
@@ -150,5 +146,5 @@ class Dopri5(GaussianSampler):
             x = torch.cat(alone)
             if s < stop:  # the rest of the way is one step: there the network knows no better
                 p = d.denoise(x, stop, cond)
-                x, guess = move(p, *d.schedule(s)), p.x
+                x, guess = move(p, points(d.schedule, s[None])[0]), p.x
             yield x, guess

@@ -63,7 +63,7 @@ def levels(schedule: Schedule, times: Times, sigma_min: float | None, sigma_max:
     found = []
     for t, asked in ((high, sigma_max), (low, sigma_min)):
         if asked is None and t == 0:
-            t = 1e-3  # where the net is defined down to t = 0, the level must still be positive
+            t = 1 / (getattr(schedule, "steps", 0) or 1000)  # where the net is defined down to t = 0, the level must still be positive
         alpha, sigma = at(schedule, t)
         if asked is None and alpha == 0:
             raise ValueError("karras and exponential spacing need a finite noise level; this path ends in pure noise: give sigma_max")

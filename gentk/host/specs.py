@@ -91,8 +91,11 @@ class ModalitySpec:
 
 @dataclass(frozen=True)
 class ImporterSpec:
-    """`target`: "module:callable" that turns a foreign checkpoint into a model of this plugin."""
+    """A foreign format. `target`: "module:callable", `(folder: Path) -> model`, a built model of this plugin with its numbers and its
+    `recommended_sampler`; `export`: "module:callable", `(model, folder: Path) -> None`, the way back into an empty folder. Both raise
+    GentkError in one line for what they cannot say exactly, and `warnings.warn` of a sampler that is only close."""
 
     name: str
     target: str
+    export: str | None = None
     summary: str = ""

@@ -60,7 +60,7 @@ class Modality(ABC):
         """The leaf `x` in a file: `shape`, or (n, *shape) where it holds several, in the units of the DataSpec. Raises UsageError."""
 
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
-        """All the examples at a glance; `columns` in a row, where they are laid out in rows. Raises UsageError where there is no picture."""
+        """All the examples at a glance; `columns` in a row, where there are rows. Raises UsageError where there is no picture."""
         raise UsageError(f"there is no picture of {self.name}; save it as {' or '.join(self.suffixes)}")
 
     def frames(self, frames: Iterable[Batch], spec: DataSpec) -> list[PIL.Image.Image]:

@@ -44,12 +44,12 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over all pixels, (n, C, H, W) → the same, with a residual."""
+    """Self-attention over all pixels, (n, C, H, W) → the same, with a residual. `groups` 0: no norm."""
 
     def __init__(self, channels: int, *, groups: int, eps: float, head_dim: int | None) -> None:
         super().__init__()
         self.heads = channels // (head_dim or channels)
-        self.group_norm = nn.GroupNorm(groups, channels, eps)
+        self.group_norm = nn.GroupNorm(groups, channels, eps) if groups else nn.Identity()
         self.to_q, self.to_k, self.to_v = (nn.Linear(channels, channels) for _ in range(3))
         self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
         for parameter in self.to_out.parameters():
@@ -115,9 +115,10 @@ class UNet(nn.Module):
     """x (n, inputs, H, W), t (n,), label (n,) or None → (n, inputs, H, W).
 
     channels: of each level, finest first. layers: residual blocks per level (one more on the way up). attention: which levels have it;
-    the middle has it where `middle_attention`. patch: side of the squares of pixels that the stem folds into channels. classes: size of
-    the class embedding, the "none" included. Sides that do not divide are padded by their edge and cut again. The last layer of every
-    residual branch and of the net starts at zero.
+    the middle has it where `middle_attention`, with a norm of `middle_groups` (0: of `groups`) where `middle_norm`. patch: side of the
+    squares of pixels that the stem folds into channels. classes: size of the class embedding, the "none" included. frequencies_end,
+    cosine_first: of the time's embedding, see `sinusoidal`. centre: the input is moved from [0, 1] to [-1, 1]. Sides that do not divide
+    are padded by their edge and cut again. The last layer of every residual branch and of the net starts at zero.
     """
 
     def __init__(
@@ -128,6 +129,8 @@ class UNet(nn.Module):
         layers: int = 1,
         attention: Sequence[bool] = (False, False),
         middle_attention: bool = True,
+        middle_norm: bool = True,
+        middle_groups: int = 0,
         head_dim: int | None = 32,
         groups: int = 8,
         eps: float = 1e-6,
@@ -136,19 +139,22 @@ class UNet(nn.Module):
         downsample_padding: int = 1,
         patch: int = 1,
         classes: int = 0,
+        frequencies_end: bool = True,
+        cosine_first: bool = False,
+        centre: bool = False,
     ) -> None:
         super().__init__()
-        self.patch = patch
+        self.patch, self.centre = patch, centre
         time = 4 * channels[0]
         self.conv_in = nn.Conv2d(inputs * patch**2, channels[0], 3, padding=1)
-        self.time_embedding = TimeEmbedding(channels[0], time)
+        self.time_embedding = TimeEmbedding(channels[0], time, endpoint=frequencies_end, cosine_first=cosine_first)
         if classes:
             self.class_embedding = nn.Embedding(classes, time)
 
         def blocks(*sizes: tuple[int, int]) -> list[ResBlock]:
             return [ResBlock(a, b, time, groups=groups, eps=eps, dropout=dropout, scale_shift=scale_shift) for a, b in sizes]
 
-        def attentions(width: int, count: int, wanted: bool) -> list[Attention]:
+        def attentions(width: int, count: int, wanted: bool, groups: int = groups) -> list[Attention]:
             return [Attention(width, groups=groups, eps=eps, head_dim=head_dim) for _ in range(count if wanted else 0)]
 
         last = len(channels) - 1
@@ -162,7 +168,8 @@ class UNet(nn.Module):
             self.down_blocks.append(level)
             skips += [width] * (layers + (i < last))
             before = width
-        self.mid_block = Middle(blocks((before, before), (before, before)), attentions(before, 1, middle_attention))
+        middle = attentions(before, 1, middle_attention, (middle_groups or groups) if middle_norm else 0)
+        self.mid_block = Middle(blocks((before, before), (before, before)), middle)
         self.up_blocks = nn.ModuleList()
         for i, width in reversed(list(enumerate(channels))):
             sizes = []
@@ -187,7 +194,7 @@ class UNet(nn.Module):
         if label is not None and hasattr(self, "class_embedding"):
             mood = mood + self.class_embedding(label)
         mood = F.silu(mood)
-        x = self.conv_in(F.pixel_unshuffle(x, self.patch))
+        x = self.conv_in(F.pixel_unshuffle(2 * x - 1 if self.centre else x, self.patch))
         skips = [x]
         for level in self.down_blocks:
             assert isinstance(level, Level)

@@ -64,20 +64,27 @@ def member(folder: Path, name: str) -> Path:
 # ---------------------------------------------------------------- config.json
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json, checked. Raises GentkError in one line. No torch."""
-    path = member(folder, CONFIG)
+    path, config = folder / CONFIG, read_json(folder, CONFIG)
+    if config.get("format") != FORMAT:
+        raise GentkError(f"{path} has format {config.get('format')!r}; this gentk reads format {FORMAT}: update gentk, or save again")
+    _check_shape(config, path)
+    return config
+
+
+def read_json(folder: Path, name: str, *, constants: bool = False) -> dict[str, Any]:
+    """The object in a JSON file of the folder, of bounded size. `constants`: NaN and Infinity are read, as other writers use them.
+    Raises GentkError in one line."""
+    path = member(folder, name)
     if path.stat().st_size > MAX_CONFIG:
         raise GentkError(f"{path} is {path.stat().st_size / 1e6:.1f} MB; a config has at most 1 MB")
     try:
-        config = json.loads(path.read_text("utf-8"), parse_constant=_no_constant)
+        config = json.loads(path.read_text("utf-8"), parse_constant=None if constants else _no_constant)
     except RecursionError:
         raise GentkError(f"{path} is nested too deeply") from None
     except ValueError as error:
         raise GentkError(f"{path} is not JSON: {' '.join(str(error).split())[:120]}") from None
     if not isinstance(config, dict):
         raise GentkError(f"{path} must be an object, found {type(config).__name__}")
-    if config.get("format") != FORMAT:
-        raise GentkError(f"{path} has format {config.get('format')!r}; this gentk reads format {FORMAT}: update gentk, or save again")
-    _check_shape(config, path)
     return config
 
 
@@ -130,9 +137,9 @@ def check_plugins(config: Mapping[str, Any]) -> None:
 
 
 # ---------------------------------------------------------------- model.safetensors
-def read_header(folder: Path) -> Header:
-    """The header of model.safetensors, every claim checked against the file. Raises GentkError in one line. No torch."""
-    path = member(folder, TENSORS)
+def read_header(folder: Path, name: str = TENSORS) -> Header:
+    """The header of a safetensors file, every claim checked against the file. Raises GentkError in one line. No torch."""
+    path = member(folder, name)
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(512)

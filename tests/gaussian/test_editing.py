@@ -25,8 +25,9 @@ from gentk.protocols import Batch, DataSpec, Leaf, Prediction, Schedule
 
 EVERY = [DDIM, Euler, Ancestral, Consistency, RePaint, Heun, DPMpp2M, DPMpp2MSDE, UniPC, Dopri5]
 PATHS = pytest.mark.parametrize("schedule", [Rectified(), Cosine(), Karras(80.0)], ids=lambda s: type(s).__name__)
-MEAN, ROOT = torch.tensor([0.4, -0.2, 0.1], dtype=torch.float64), torch.tensor(
-    [[0.5, 0.0, 0.0], [0.2, 0.3, 0.0], [-0.1, 0.1, 0.2]], dtype=torch.float64
+MEAN, ROOT = (
+    torch.tensor([0.4, -0.2, 0.1], dtype=torch.float64),
+    torch.tensor([[0.5, 0.0, 0.0], [0.2, 0.3, 0.0], [-0.1, 0.1, 0.2]], dtype=torch.float64),
 )
 
 
@@ -209,7 +210,10 @@ def test_known_keeps_the_state() -> None:
 
 
 # ---------------------------------------------------------------- zero terminal SNR
-@pytest.mark.parametrize(("name", "options"), [("linear", {}), ("scaled-linear", {"steps": 100}), ("cosine", {"offset": 0.008}), ("sigmoid", {})])
+ENDLESS = [("linear", {}), ("scaled-linear", {"steps": 100}), ("cosine", {"offset": 0.008}), ("sigmoid", {})]
+
+
+@pytest.mark.parametrize(("name", "options"), ENDLESS)
 def test_zero_terminal_ends_in_pure_noise_and_keeps_its_first_step(name: str, options: dict[str, Any]) -> None:
     moved, plain = ZeroTerminal(name, options), gentk.schedule(name, **options)
     steps = getattr(plain, "steps", 0)

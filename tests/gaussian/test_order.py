@@ -75,11 +75,10 @@ def test_stochastic_samplers_keep_the_law(sampler: GaussianSampler, schedule: ob
 
 def test_the_large_variance_is_larger_by_the_known_factor() -> None:
     """One step from t to s > 0: the deviation is √β instead of the posterior's √β̃ = σ_s/σ_t √β."""
-    from gentk.gaussian.samplers import forward, fresh
+    from gentk.gaussian.samplers import forward, fresh, points
 
     schedule = LinearBeta()
-    t, s = torch.tensor(0.5, dtype=torch.float64), torch.tensor(0.499, dtype=torch.float64)
+    t, s = points(schedule, torch.tensor([0.5, 0.499], dtype=torch.float64))
     beta = 1e-4 + (2e-2 - 1e-4) * 499 / 999
-    assert float(forward(*schedule(t), *schedule(s))) == pytest.approx(math.sqrt(beta), rel=1e-10)
-    ratio = fresh(*schedule(t), *schedule(s)) / forward(*schedule(t), *schedule(s))
-    assert float(ratio) == pytest.approx(float(schedule(s)[1] / schedule(t)[1]), rel=1e-12)
+    assert forward(t, s) == pytest.approx(math.sqrt(beta), rel=1e-10)
+    assert fresh(t, s) / forward(t, s) == pytest.approx(float(schedule(s.t)[1] / schedule(t.t)[1]), rel=1e-12)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gentk.gaussian.schedules import BetaTable, Cosine, Karras, LinearBeta, Rectified, ScaledLinearBeta, Sigmoid, derivatives
+from gentk.gaussian.spacings import SPACINGS
 
 F64 = torch.float64
 ALL = [LinearBeta(), ScaledLinearBeta(), Cosine(), Cosine(0.008), Sigmoid(), Sigmoid(-3, 3, 0.7), Rectified(), Karras(80.0)]
@@ -81,3 +82,22 @@ def test_derivatives_against_differences(schedule: object) -> None:
 def test_what_is_no_table_of_betas(betas: object) -> None:
     with pytest.raises(ValueError, match="betas"):
         BetaTable(betas)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("steps", [100, 1000, 4000])
+@pytest.mark.parametrize("spacing", ["karras", "exponential"])
+def test_the_lowest_default_level_of_a_table_is_its_first_timestep(steps: int, spacing: str) -> None:
+    times = SPACINGS[spacing](LinearBeta(steps), (0.0, 1.0), 8)
+    assert float(times[-2] * steps - 1) == pytest.approx(0, abs=1e-6) and float(times[0]) == pytest.approx(1)
+
+
+def test_remembered_times_are_what_is_computed() -> None:
+    """Also where the same time is asked again, as an array, or with a slope."""
+    for schedule in (LinearBeta(), Cosine(), Sigmoid(), Rectified(), Karras()):
+        t = torch.linspace(0, 1, 11, dtype=torch.float64)
+        for _ in range(2):
+            single = torch.stack([torch.stack(schedule(v)) for v in t])
+            assert torch.allclose(single, torch.stack(schedule(t), dim=1), rtol=1e-15, atol=1e-15)
+        between = t[4] + 0.00035  # of a table's own times, where it has a corner
+        slope = derivatives(schedule, between)[1]
+        assert float(slope) == pytest.approx(float(schedule(between + 1e-6)[1] - schedule(between - 1e-6)[1]) / 2e-6, rel=1e-5)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
 import gentk
 from gentk.conditions import Label, drop
+from gentk.errors import UsageError
 from gentk.gaussian.predictions import EDM, PARAMETERISATIONS, Parameterisation, noised
 from gentk.gaussian.schedules import at, clock, derivatives, rows, when
 from gentk.protocols import Batch, DataSpec, Phase, Prediction
@@ -44,6 +44,8 @@ class Denoising(nn.Module):
         """Where the network is defined: not at pure noise where its output says nothing about x."""
         top = 1.0
         if at(self.schedule, 1.0)[0] == 0 and self.config.prediction in ("eps", "score", "edm"):
+            if getattr(self.schedule, "steps", 0):  # a table's last timestep cannot be left out
+                raise UsageError(f"prediction '{self.config.prediction}' says nothing of x at this table's end, pure noise: take v or x")
             top = 0.999
         if self.config.prediction == "velocity" and not all(v.isfinite() for v in derivatives(self.schedule, clock(1.0))):
             top = 0.999  # the path arrives infinitely fast

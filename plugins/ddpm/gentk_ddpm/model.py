@@ -24,6 +24,8 @@ class DDPM(Denoising):
             layers=config.layers,
             attention=config.attention,
             middle_attention=config.middle_attention,
+            middle_norm=config.middle_norm,
+            middle_groups=config.middle_groups,
             head_dim=config.head_dim,
             groups=config.groups,
             eps=config.eps,
@@ -32,4 +34,7 @@ class DDPM(Denoising):
             downsample_padding=config.downsample_padding,
             patch=config.patch,
             classes=self.classes,
+            frequencies_end=config.frequencies_end,
+            cosine_first=config.cosine_first,
+            centre=config.centre,
         )

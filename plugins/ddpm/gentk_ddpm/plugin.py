@@ -38,7 +38,8 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     yield RecipeSpec("fashion-mnist", "recipes/fashion-mnist.toml", weights="weights/fashion-mnist", summary="Clothing of ten kinds")
     yield RecipeSpec("swiss-roll", "recipes/swiss-roll.toml", weights="weights/swiss-roll", summary="A spiral in the plane")
     yield RecipeSpec("moons", "recipes/moons.toml", weights="weights/moons", summary="Two half-moons, by class")
-    yield RecipeSpec("mnist-classifier", "recipes/mnist-classifier.toml", weights="weights/mnist-classifier", summary="Digits at any noise level, for --guide")
+    guide = "weights/mnist-classifier"
+    yield RecipeSpec("mnist-classifier", "recipes/mnist-classifier.toml", weights=guide, summary="Digits at any noise level, for --guide")
 
 
 @hookimpl
