@@ -23,6 +23,10 @@ def samplers(ctx: typer.Context) -> list[str]:
     return list(lookup.specs("samplers"))
 
 
+def schedules() -> list[str]:
+    return list(lookup.specs("schedules"))
+
+
 def plugins() -> list[str]:
     return lookup.host().names()
 

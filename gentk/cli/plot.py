@@ -10,12 +10,15 @@ from typer import Option
 
 from ..errors import UsageError
 from ..host import lookup
-from . import choices
+from . import choices, looks
 from .drawing import fresh
+from .looks import Out, done, picture_path
 from .out import out
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help=True, help="Draw a picture of data or of a run.")
-Out = Annotated[Path | None, Option("--out", metavar="FILE", help="Where to. \\[default: a new file here]")]
+ABOUT = "Draw a picture of data, a path, a run or a model."
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help=True, help=ABOUT)
+for look in (looks.forward, looks.reverse, looks.paths, looks.scatter, looks.density):
+    app.command()(look)
 
 
 @app.command()
@@ -48,21 +51,38 @@ def data(
 
 
 @app.command()
-def loss(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `gentk train` made.")],
+def schedule(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Schedules of `gentk schedules`. \\[default: all]", autocompletion=choices.schedules),
+    ] = None,
     out_: Out = None,
 ) -> None:
-    """Draw the loss of a run, training and validation."""
-    from rich.markup import escape
+    """Compare noise schedules: what is left of the data, the noise, and the log of their ratio."""
+    path = picture_path(out_, "schedules.png")
+    found = {name: lookup.schedule(name) for name in names or [n for n in lookup.specs("schedules") if n not in ("betas", "karras")]}
+    from ..plots.curves import schedules
+    from ..plots.style import save
 
+    save(schedules(found), path)
+    done(path, schedules=list(found))
+
+
+@app.command()
+def loss(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that `gentk train` made.")],
+    out_: Out = None,
+) -> None:
+    """Draw the loss of a run, or of several in one picture: training and validation."""
     from ..runs import Run
 
-    found = Run(run)
-    if not found.log():
-        raise UsageError(f"{run} holds no run with a log")
-    from ..training.report import loss_picture
+    found = {run.resolve().name if len(runs) == 1 else str(run): Run(run) for run in runs}
+    for run in found.values():
+        if not run.log():
+            raise UsageError(f"{run.folder} holds no run with a log")
+    path = picture_path(out_, f"{runs[0].resolve().name}-loss.png")
+    from ..plots.curves import loss as losses
+    from ..plots.style import save
 
-    path = out_ or fresh(f"{run.resolve().name}-loss.png")
-    lookup.modality("image").check_path(path)
-    loss_picture(found, path)
-    out.result({"file": str(path)}, lambda: escape(str(path)))
+    save(losses(found), path)
+    done(path, runs=list(found))

@@ -63,9 +63,9 @@ class Modality(ABC):
         """All the examples at a glance; `columns` in a row, where there are rows. Raises UsageError where there is no picture."""
         raise UsageError(f"there is no picture of {self.name}; save it as {' or '.join(self.suffixes)}")
 
-    def frames(self, frames: Iterable[Batch], spec: DataSpec) -> list[PIL.Image.Image]:
+    def frames(self, frames: Iterable[Batch], spec: DataSpec, columns: int | None = None) -> list[PIL.Image.Image]:
         """One picture per state, all of one size and, where they have axes, with one pair of limits."""
-        return [self.picture(frame, spec) for frame in frames]
+        return [self.picture(frame, spec, columns) for frame in frames]
 
     def animate(self, frames: Iterable[Batch], spec: DataSpec, path: Path, *, seconds: float = 4.0) -> None:
         """Writes a looping .gif or .webp of `seconds`, and holds its last frame. Raises UsageError."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ..protocols import Batch, DataSpec
 
-    Limits = tuple[tuple[float, float], tuple[float, float]]
 
+Limits = tuple[tuple[float, float], tuple[float, float]]
 PIXELS, DPI = 640, 160
 INK, RULE, PALE = "#1f2937", "#e5e7eb", "#6b7280"
 ONE = "#2b5c8a"
@@ -62,16 +62,16 @@ class Points(Modality):
 
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
         """A square scatter of the first two coordinates with equal axes, or a histogram of the only one."""
-        return _scatter(batch, _limits([leaf(batch)]))
+        return _scatter(batch, limits([leaf(batch)]))
 
-    def frames(self, frames: Iterable[Batch], spec: DataSpec) -> list[PIL.Image.Image]:
+    def frames(self, frames: Iterable[Batch], spec: DataSpec, columns: int | None = None) -> list[PIL.Image.Image]:
         """Pictures that share their axes."""
         states = list(frames)
-        limits = _limits([leaf(state) for state in states])
-        return [_scatter(state, limits) for state in states]
+        span = limits([leaf(state) for state in states])
+        return [_scatter(state, span) for state in states]
 
 
-def _limits(states: list[NDArray[Any]]) -> Limits:
+def limits(states: list[NDArray[Any]]) -> Limits:
     """A square around nearly all points: a few far outliers shall not shrink the rest to a dot."""
     import numpy as np
 
@@ -86,7 +86,7 @@ def _limits(states: list[NDArray[Any]]) -> Limits:
     return (float(centre[0] - half), float(centre[0] + half)), (float(centre[1] - half), float(centre[1] + half))
 
 
-def _scatter(batch: Batch, limits: Limits) -> PIL.Image.Image:
+def _scatter(batch: Batch, span: Limits) -> PIL.Image.Image:
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -97,13 +97,13 @@ def _scatter(batch: Batch, limits: Limits) -> PIL.Image.Image:
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.09, 0.07, 0.885, 0.885))
     axes.tick_params(labelsize=6, colors=PALE, length=0, pad=3)
-    axes.set(xlim=limits[0])
+    axes.set(xlim=span[0])
     for side in axes.spines.values():
         side.set_color(RULE)
     if x.shape[1] < 2:
-        axes.hist(x[:, 0], bins=np.linspace(*limits[0], 81).tolist(), color=ONE)
+        axes.hist(x[:, 0], bins=np.linspace(*span[0], 81).tolist(), color=ONE)
     else:
-        axes.set(ylim=limits[1], aspect="equal")
+        axes.set(ylim=span[1], aspect="equal")
         axes.grid(color=RULE, linewidth=0.5)
         axes.set_axisbelow(True)
         n = max(len(x), 1)

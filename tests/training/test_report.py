@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from gentk.plots.curves import losses, smoothed
 from gentk.runs import Run
-from gentk.training.report import curves, loss_picture, smoothed
+from gentk.training.report import loss_picture
 
 ROWS = [{"step": 1, "loss": 3.0, "grad": 9.0}, {"step": 2, "loss": 2.0, "validation/loss": 2.5}, {"step": 3, "loss": 1.0}]
 
 
 def test_curves_are_the_losses_and_nothing_else() -> None:
-    assert curves(ROWS) == {"loss": ([1, 2, 3], [3.0, 2.0, 1.0]), "validation": ([2], [2.5])}
-    both = curves([{"step": 5, "critic/loss": 1.0, "body/loss": 2.0, "steps_per_second": 7.0}])
+    assert losses(ROWS) == {"loss": ([1, 2, 3], [3.0, 2.0, 1.0]), "validation": ([2], [2.5])}
+    both = losses([{"step": 5, "critic/loss": 1.0, "body/loss": 2.0, "steps_per_second": 7.0}])
     assert both == {"critic/loss": ([5], [1.0]), "body/loss": ([5], [2.0])}
-    assert curves([{"step": 1, "log_likelihood": -4.0, "validation/log_likelihood": -5.0}]).keys() == {"log_likelihood", "validation"}
+    assert losses([{"step": 1, "log_likelihood": -4.0, "validation/log_likelihood": -5.0}]).keys() == {"log_likelihood", "validation"}
 
 
 def test_smoothing_is_a_mean_of_the_neighbours_that_there_are() -> None:

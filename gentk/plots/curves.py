@@ -1,0 +1,81 @@
+"""Curves: noise schedules over time, losses over steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .style import figure, legend, named
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..protocols import Schedule
+    from ..runs import Run
+
+
+def schedules(chosen: Mapping[str, Schedule]) -> Figure:
+    """α, σ and log α²/σ² of each over t. Exact ends, where the log-SNR is infinite, and paths that explode are cut off by the axes."""
+    import torch
+
+    made, (left, middle, right) = figure(12, 3.9, 3)
+    t = torch.linspace(0, 1, 501, dtype=torch.float64)
+    for i, (name, schedule) in enumerate(chosen.items()):
+        alpha, sigma = schedule(t)
+        log_snr = 2 * (alpha / sigma).log()
+        for axes, values in ((left, alpha), (middle, sigma), (right, log_snr)):
+            axes.plot(t.tolist(), values.tolist(), color=f"C{i}", linewidth=1.7, label=name, linestyle=("-", "--", ":")[i // 10 % 3])
+    left.set_ylim(-0.03, 1.06)
+    middle.set_ylim(-0.03, 1.06 if len(chosen) > 1 else None)
+    right.set_ylim(-16, 16)
+    for axes, title in ((left, "α: what is left of the data"), (middle, "σ: the noise"), (right, "log α²/σ²")):
+        named(axes, title, "t (0 data, 1 noise)")
+        axes.set_xlim(0, 1)
+    legend(right)
+    return made
+
+
+def losses(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
+    """Each loss of a log as (steps, values): those of training by their names, those of validation under "validation"."""
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name.endswith(("loss", "log_likelihood")):
+                label = name.replace("validation/loss", "validation").replace("validation/log_likelihood", "validation")
+                steps, values = found.setdefault(label, ([], []))
+                steps.append(row["step"])
+                values.append(value)
+    return found
+
+
+def smoothed(values: Sequence[float], window: int) -> list[float]:
+    """The mean of up to `window` values around each."""
+    half = window // 2
+    return [sum(part) / len(part) for i in range(len(values)) if (part := values[max(0, i - half) : i + half + 1])]
+
+
+def loss(runs: Mapping[str, Run]) -> Figure:
+    """The losses of one run or several: training (faint: each row, strong: smoothed) and validation (dots)."""
+    made, (axes,) = figure(8, 4.5)
+    tails: list[float] = []
+    count = 0
+    for title, run in runs.items():
+        prefix = f"{title}: " if len(runs) > 1 else ""
+        for name, (steps, values) in sorted(losses(run.log()).items(), key=lambda item: item[0] == "validation"):
+            colour = f"C{count}"
+            count += 1
+            if name == "validation":
+                axes.plot(steps, values, "o-", color=colour, markersize=3, linewidth=1.2, label=f"{prefix}validation (averaged weights)")
+                shown = values
+            else:
+                axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.7)
+                shown = smoothed(values, max(1, len(values) // 40))
+                axes.plot(steps, shown, color=colour, linewidth=1.6, label=prefix + ("training" if name == "loss" else f"training {name}"))
+            tails += shown[len(shown) // 20 :]  # the first rounds would flatten everything else
+    finite = [v for v in tails if abs(v) < float("inf")]
+    if finite:
+        margin = 0.08 * (max(finite) - min(finite)) or 0.1 * abs(min(finite)) or 1.0
+        axes.set_ylim(min(finite) - margin, max(finite) + margin)
+    named(axes, "", "step", "loss")
+    legend(axes)
+    return made
