@@ -25,7 +25,7 @@ import gentk
 from gentk.gaussian.samplers import DDIM
 from gentk.host.lookup import build_model
 from gentk.protocols import DataSpec, Leaf
-from gentk_ddpm.diffusers import export
+from gentk_ddpm.diffusers import write
 
 IMAGES = DataSpec(modality="image", leaves={"x": Leaf(shape=(3, 32, 32), range=(-1, 1), levels=256)})
 
@@ -40,8 +40,8 @@ def contestants(options: argparse.Namespace) -> tuple[Any, Any]:
         torch.nn.init.normal_(parameter, std=0.02)
     model.recommended_sampler = DDIM(steps=options.steps)
     with tempfile.TemporaryDirectory() as place:
-        export(model, Path(place) / "peer")
-        peer = DDPMPipeline.from_pretrained(Path(place) / "peer")
+        write(model, Path(place))
+        peer = DDPMPipeline.from_pretrained(place)
     scheduler = DDIMScheduler.from_config(peer.scheduler.config, timestep_spacing="trailing", clip_sample=False)
     pipeline = DDIMPipeline(peer.unet, scheduler)
     pipeline.set_progress_bar_config(disable=True)

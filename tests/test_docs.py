@@ -35,7 +35,7 @@ def test_defaults_are_those_of_the_code() -> None:
 
 def lines() -> list[tuple[str, str]]:
     found = []
-    for path in (ROOT / "README.md", *ROOT.glob("plugins/*/README.md"), ROOT / "CONTRIBUTING.md"):
+    for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md"), ROOT / "CONTRIBUTING.md"):
         for block in re.findall(r"```\n(.*?)```", path.read_text(), flags=re.S):
             found += [(path.name, line.split("#")[0]) for line in block.splitlines() if re.search(r"\bgentk (?!-)\w", line)]
     return found
@@ -49,7 +49,7 @@ def test_every_command_line_in_the_documents_exists(page: str, line: str) -> Non
     if words[0] == "sample":
         from gentk.cli.sample import command
 
-        real = command(re.sub(r"--weights \S+", "", " ".join(words[1:])).split(), resilient=False)  # a run that a reader has
+        real = command(re.sub(r"--(weights|guide) (runs/)?\w+(?!\S)", "", " ".join(words[1:])).split(), resilient=False)  # a run that a reader has
     else:
         group = root()
         real = group.commands[words[0]].build(words[1:], False)  # type: ignore[attr-defined]
