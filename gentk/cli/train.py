@@ -99,6 +99,7 @@ def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps
     from rich.markup import escape
 
     from ..training import Training, stopping
+    from ..weights.safety import read_config
 
     title = f"{recipe.model.plugin}/{recipe.model.name} on {recipe.dataset.name}"
     with stopping() as stop:
@@ -112,8 +113,9 @@ def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps
                     raise Interrupted(f"{where}; go on with: gentk train --resume --out {shlex.quote(str(folder))}", number)
     if training.ranks.first:
         data = {"run": str(folder), "steps": training.trainer.step, **training.trainer.last, **training.trainer.validate()}
-        where = shlex.quote(str(folder))
-        out.result(data, lambda: escape(f"{folder}  after {data['steps']} steps; look: gentk sample --weights {where}"))
+        # What draws nothing by itself recommends no sampler.
+        look = f"sample --weights {shlex.quote(str(folder))}" if read_config(folder).get("sampler") else f"inspect {shlex.quote(str(folder))}"
+        out.result(data, lambda: escape(f"{folder}  after {data['steps']} steps; look: gentk {look}"))
 
 
 def fresh(path: Path) -> Path:

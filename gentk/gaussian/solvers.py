@@ -37,19 +37,27 @@ class Heun(GaussianSampler):
             yield x, p.x
 
 
+Before = tuple["Tensor", float]  # x̂ and λ of a step before
+
+
+def half_ahead(x: Tensor, t: Point, s: Point, before: Before | None) -> Tensor:
+    """x̂ half a step on, by the straight line in λ through the last two; where there is only one, or no λ to go to, that one."""
+    if before is None or s.sigma == 0:
+        return x
+    ratio = (s.log_snr - t.log_snr) / (t.log_snr - before[1])
+    return x + ratio / 2 * (x - before[0])
+
+
 class DPMpp2M(GaussianSampler):
     """DPM-Solver++(2M) (Lu et al. 2022, alg. 2): x̂ extrapolated linearly in λ = log α/σ from the last two; one evaluation a step."""
 
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="Steps from noise to data.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        before: tuple[Tensor, float] | None = None  # (x̂, λ) of the step before
+        before: Before | None = None
         for t, s in pairwise(points(d.schedule, times)):
             p = d.denoise(x, t.t, cond)
-            guess = p.x
-            if before is not None and s.sigma > 0:
-                ratio = (s.log_snr - t.log_snr) / (t.log_snr - before[1])
-                guess = p.x + ratio / 2 * (p.x - before[0])
+            guess = half_ahead(p.x, t, s, before)
             x = s.sigma / t.sigma * x + (s.alpha - t.alpha * s.sigma / t.sigma) * guess
             before = p.x, t.log_snr
             yield x, p.x
@@ -63,13 +71,10 @@ class DPMpp2MSDE(GaussianSampler):
     eta: Annotated[float, Field(ge=0, le=1)] = Field(1.0, description="Fresh noise per step: 0 none, 1 that of the SDE.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        before: tuple[Tensor, float] | None = None  # (x̂, λ) of the step before
+        before: Before | None = None
         for t, s in pairwise(points(d.schedule, times)):
             p = d.denoise(x, t.t, cond)
-            guess = p.x
-            if before is not None and s.sigma > 0:
-                ratio = (s.log_snr - t.log_snr) / (t.log_snr - before[1])
-                guess = p.x + ratio / 2 * (p.x - before[0])
+            guess = half_ahead(p.x, t, s, before)
             decay = t.alpha * s.sigma / (t.sigma * s.alpha)  # e^-h with h the step of λ
             kept = decay**self.eta  # the noise that was there decays that much faster, and is refilled
             x = s.sigma / t.sigma * kept * x + s.alpha * (1 - decay * kept) * guess
@@ -86,7 +91,7 @@ class UniPC(GaussianSampler):
     steps: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="Steps from noise to data.")
 
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-        past: list[tuple[Tensor, float]] = []  # (x̂, λ) of the last two steps
+        past: list[Before] = []  # of the last two steps
         path = points(d.schedule, times)
         start, before = x, path[0]  # the last step's corrected state, and where it was
         for t, s in pairwise(path):
@@ -99,7 +104,7 @@ class UniPC(GaussianSampler):
             yield x, p.x
 
 
-def unipc_step(x: Tensor, t: Point, s: Point, past: list[tuple[Tensor, float]], ahead: Tensor | None = None) -> Tensor:
+def unipc_step(x: Tensor, t: Point, s: Point, past: list[Before], ahead: Tensor | None = None) -> Tensor:
     """From t to s with the x̂ of one or two steps, and with `ahead`, x̂ at the predicted end, where it is known."""
     decay = t.alpha * s.sigma / (t.sigma * s.alpha)  # e^-h
     h, phi = s.log_snr - t.log_snr, decay - 1
