@@ -35,7 +35,8 @@ def report(title: str, times: dict[str, list[float]], peer: str, *, unit: float 
     for who, taken in times.items():
         ratios = sorted(a / b for a, b in zip(taken, times[peer], strict=True))
         low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
-        print(f"  {who:24s} {statistics.median(taken) / unit:10.4g} {name}   {statistics.median(ratios):5.2f} × {peer}   ({low:.2f} … {high:.2f})")
+        middle = statistics.median(ratios)
+        print(f"  {who:24s} {statistics.median(taken) / unit:10.4g} {name}   {middle:5.2f} × {peer}   ({low:.2f} … {high:.2f})")
 
 
 def machine() -> str:

@@ -49,7 +49,8 @@ def test_every_command_line_in_the_documents_exists(page: str, line: str) -> Non
     if words[0] == "sample":
         from gentk.cli.sample import command
 
-        real = command(re.sub(r"--(weights|guide) (runs/)?\w+(?!\S)", "", " ".join(words[1:])).split(), resilient=False)  # a run that a reader has
+        words = re.sub(r"--(weights|guide) (runs/)?\w+(?!\S)", "", line).split("gentk", 1)[1].split()  # runs that a reader has
+        real = command(words[1:], resilient=False)
     else:
         group = root()
         real = group.commands[words[0]].build(words[1:], False)  # type: ignore[attr-defined]

@@ -54,18 +54,36 @@ def data(
 def schedule(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Schedules of `gentk schedules`. \\[default: all]", autocompletion=choices.schedules),
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Schedules of `gentk schedules`. \\[default: all that need no options]",
+            autocompletion=choices.schedules,
+        ),
     ] = None,
     out_: Out = None,
 ) -> None:
     """Compare noise schedules: what is left of the data, the noise, and the log of their ratio."""
     path = picture_path(out_, "schedules.png")
-    found = {name: lookup.schedule(name) for name in names or [n for n in lookup.specs("schedules") if n not in ("betas", "karras")]}
+    found = {name: lookup.schedule(name) for name in names or lookup.specs("schedules") if complete(name, named=bool(names))}
     from ..plots.curves import schedules
     from ..plots.style import save
 
     save(schedules(found), path)
     done(path, schedules=list(found))
+
+
+def complete(name: str, *, named: bool) -> bool:
+    """Whether a schedule is one by its name alone. One that was asked for by name and is not is refused."""
+    import inspect
+
+    from ..host import resolve
+
+    parameters = inspect.signature(resolve(lookup.find("schedules", name).spec.target)).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    missing = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind not in variadic]
+    if missing and named:
+        raise UsageError(f"schedule '{name}' is not known by its name alone: it needs {' and '.join(missing)}, and cannot be drawn here")
+    return not missing
 
 
 @app.command()
@@ -76,7 +94,8 @@ def loss(
     """Draw the loss of a run, or of several in one picture: training and validation."""
     from ..runs import Run
 
-    found = {run.resolve().name if len(runs) == 1 else str(run): Run(run) for run in runs}
+    short = [run.resolve().name for run in runs]  # in the legend, where that tells them apart
+    found = {name if short.count(name) == 1 else str(run): Run(run) for run, name in zip(runs, short, strict=True)}
     for run in found.values():
         if not run.log():
             raise UsageError(f"{run.folder} holds no run with a log")

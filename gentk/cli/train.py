@@ -114,7 +114,7 @@ def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps
     if training.ranks.first:
         data = {"run": str(folder), "steps": training.trainer.step, **training.trainer.last, **training.trainer.validate()}
         # What draws nothing by itself recommends no sampler.
-        look = f"sample --weights {shlex.quote(str(folder))}" if read_config(folder).get("sampler") else f"inspect {shlex.quote(str(folder))}"
+        look = ("sample --weights " if read_config(folder).get("sampler") else "inspect ") + shlex.quote(str(folder))
         out.result(data, lambda: escape(f"{folder}  after {data['steps']} steps; look: gentk {look}"))
 
 
