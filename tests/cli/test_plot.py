@@ -24,6 +24,7 @@ from gentk.plots import states
 from gentk.runs import Run
 from gentk.sampling import sample
 from gentk.weights import load
+from tests.host.test_limits import imported
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +71,9 @@ def test_the_grid_runs_along_x_and_upwards() -> None:
     assert points.tolist() == [[x, y] for y in (10, 12, 14) for x in (0, 1, 2)]
 
 
-@pytest.mark.parametrize("weights", ["ddpm/swiss-roll"])
+@pytest.mark.parametrize("weights", ["ddpm/moons"])
 def test_the_density_has_the_mass_of_one(weights: str, tmp_path: Path) -> None:
-    done = run("density", "--weights", weights, "--grid", "60", "--out", f"{tmp_path}/d.png")
+    done = run("density", "--weights", weights, "--grid", "24", "--out", f"{tmp_path}/d.png")
     assert done.exit_code == 0, done.output
     assert float(done.output.split("mass ")[1]) == pytest.approx(1, abs=0.03)
     pixels = np.asarray(Image.open(tmp_path / "d.png"))
@@ -106,6 +107,25 @@ def test_losses_of_several_runs_in_one_picture(tmp_path: Path) -> None:
     assert done.exit_code == 0 and (tmp_path / "l.png").is_file()
 
 
+def test_by_default_all_schedules_that_need_no_options_are_drawn(tmp_path: Path) -> None:
+    said = run("schedule", "--out", f"{tmp_path}/s.png").output.replace("\n", " ")
+    assert all(name in said for name in ("linear", "cosine", "rectified", "karras")) and "betas" not in said
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for place in ("x/run", "y/run", "z/other"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "log.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
+    lines = [str(tmp_path / place) for place in ("x/run", "y/run", "z/other")]
+    said = run("loss", *lines, "--out", f"{tmp_path}/l.png").output
+    assert lines[0] in said and lines[1] in said and lines[2] not in said and "other" in said
+
+
+@pytest.mark.parametrize("kind", ["schedule", "forward", "reverse", "paths", "scatter", "density", "loss"])
+def test_help_imports_nothing_heavy(kind: str) -> None:
+    assert not imported(["plot", kind, "--help"])[1] & {"torch", "numpy"}
+
+
 @pytest.mark.parametrize(
     ("line", "word"),
     [
@@ -115,6 +135,7 @@ def test_losses_of_several_runs_in_one_picture(tmp_path: Path) -> None:
         (["forward", "--out", "x.pdf"], ".png"),
         (["reverse", "--weights", "ddpm/mnist-classifier"], "is no Denoiser"),
         (["schedule", "cosin"], "did you mean 'cosine'"),
+        (["schedule", "cosine", "betas"], "needs betas"),
         (["loss", "nowhere"], "no run"),
         (["scatter", "--weights", "ddpm/moons", "--dataset", "mooons"], "moons"),
     ],

@@ -170,12 +170,12 @@ def test_no_evidence_is_asked_at_the_ends() -> None:
 
 
 class Votes(Observation):
-    """Pushes x up by its label; would fail for the null's number."""
+    """Pushes x up by its label and one more; would fail for the null's number."""
 
     conditions = {"label": Label(classes=10)}
 
     def evidence(self, x_t: Tensor, t: Tensor, cond: Batch) -> Tensor:
-        return x_t[:, 0] * torch.arange(10, dtype=x_t.dtype)[cond["label"]]
+        return x_t[:, 0] * torch.arange(1, 11, dtype=x_t.dtype)[cond["label"]]
 
 
 def test_weight_zero_frees_the_model_and_not_its_classifier() -> None:
@@ -184,7 +184,7 @@ def test_weight_zero_frees_the_model_and_not_its_classifier() -> None:
     alpha, sigma = Pull.schedule(T)
     free = classifier_free(ClassifierGuided(Pull(), Votes(Cosine()), 1.0), 0.0)  # type: ignore[arg-type]
     moved = free.denoise(x_t, T, cond).x[:, 0]
-    assert torch.allclose(moved, 10 + sigma**2 / alpha * torch.tensor([2.0, 4.0, 0.0], dtype=torch.float64))
+    assert torch.allclose(moved, 10 + sigma**2 / alpha * torch.tensor([3.0, 5.0, 0.0], dtype=torch.float64))
 
 
 def test_equal_noise_levels_meet() -> None:
