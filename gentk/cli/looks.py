@@ -100,7 +100,7 @@ def forward(
     from ..protocols import Denoiser
 
     source = dataset_of(found, dataset, split)
-    points = source.spec.modality == "points"
+    points = len(source.spec.shape) == 1
     batch = cloud(found, dataset, split, n or (2000 if points else 6))
     path_of = lookup.schedule(schedule) if schedule else loaded(found, Denoiser).schedule
     x, when = batch["x"], visible(path_of, times)
@@ -162,7 +162,7 @@ def reverse(
 
     model = loaded(found, Denoiser)
     data = final_data(model)
-    count = n or (2000 if data.modality == "points" else 6)
+    count = n or (2000 if len(data.shape) == 1 else 6)
     seen = walked(model, chosen, count, seed, asked(label), columns, preview)
     cond = seen[-1][1] if seen else {}
     kind = lookup.modality(data.modality)

@@ -31,8 +31,8 @@ class Heun(GaussianSampler):
             y = move(p, s)
             if s.sigma > 0:
                 q = d.denoise(y, s.t, cond)
-                a, b = (s.alpha - t.alpha) / 2, (s.sigma - t.sigma) / 2
-                y = x.add(p.x, alpha=a).add_(q.x, alpha=a).add_(p.eps, alpha=b).add_(q.eps, alpha=b)
+                # Half-way to y is half a step with the slope here; the other half is with the slope there.
+                y = x.lerp(y, 0.5).add_(q.x, alpha=(s.alpha - t.alpha) / 2).add_(q.eps, alpha=(s.sigma - t.sigma) / 2)
             x = y
             yield x, p.x
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .style import figure, legend, named
+from ..modalities.points import CLASSES, INK
+from .style import DASHES, WIDE, figure, legend, line, named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,20 +19,27 @@ def schedules(chosen: Mapping[str, Schedule]) -> Figure:
     """α, σ and log α²/σ² of each over t. Exact ends, where the log-SNR is infinite, and paths that explode are cut off by the axes."""
     import torch
 
-    made, (left, middle, right) = figure(12, 3.9, 3)
+    from ..gaussian.schedules import at
+
+    made, (left, middle, right) = figure(WIDE, 3.7, 3)
     t = torch.linspace(0, 1, 501, dtype=torch.float64)
+    loudest = max(at(schedule, 1.0)[1] for schedule in chosen.values())
     for i, (name, schedule) in enumerate(chosen.items()):
         alpha, sigma = schedule(t)
         log_snr = 2 * (alpha / sigma).log()
         for axes, values in ((left, alpha), (middle, sigma), (right, log_snr)):
-            axes.plot(t.tolist(), values.tolist(), color=f"C{i}", linewidth=1.7, label=name, linestyle=("-", "--", ":")[i // 10 % 3])
+            axes.plot(t.tolist(), values.tolist(), linewidth=1.7, label=name, **line(i))
     left.set_ylim(-0.03, 1.06)
-    middle.set_ylim(-0.03, 1.06 if len(chosen) > 1 else None)
+    # A path that explodes sets the scale only where it is alone.
+    middle.set_ylim(*((-0.03, 1.06) if len(chosen) > 1 or loudest <= 1 else (-0.03 * loudest, 1.06 * loudest)))
     right.set_ylim(-16, 16)
     for axes, title in ((left, "α: what is left of the data"), (middle, "σ: the noise"), (right, "log α²/σ²")):
         named(axes, title, "t (0 data, 1 noise)")
         axes.set_xlim(0, 1)
-    legend(right)
+    handles, names = left.get_legend_handles_labels()
+    made.legend(
+        handles, names, loc="outside lower center", ncols=min(len(names), 7), frameon=False, fontsize=8, labelcolor=INK, handlelength=2.6
+    )
     return made
 
 
@@ -59,13 +67,15 @@ def loss(runs: Mapping[str, Run]) -> Figure:
     made, (axes,) = figure(8, 4.5)
     tails: list[float] = []
     count = 0
-    for title, run in runs.items():
+    for place, (title, run) in enumerate(runs.items()):
         prefix = f"{title}: " if len(runs) > 1 else ""
         for name, (steps, values) in sorted(losses(run.log()).items(), key=lambda item: item[0] == "validation"):
-            colour = f"C{count}"
+            # One run: a colour for each loss. Several: a colour for each run, as it is these that are compared.
+            colour = CLASSES[(place if len(runs) > 1 else count) % len(CLASSES)]
             count += 1
             if name == "validation":
-                axes.plot(steps, values, "o-", color=colour, markersize=3, linewidth=1.2, label=f"{prefix}validation (averaged weights)")
+                style: Any = {"linestyle": DASHES[2 if len(runs) > 1 else 0], "marker": "o", "markersize": 3}
+                axes.plot(steps, values, color=colour, linewidth=1.2, label=f"{prefix}validation (averaged weights)", **style)
                 shown = values
             else:
                 axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.7)

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .style import beside
+from ..modalities.base import leaf
+from .panels import panels
+from .style import beside, drawn
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
     from ..modalities import Modality
     from ..protocols import DataSpec, Schedule
+
+NARROW, WIDEST, PAGE = 60, 180, 960
+"""Pixels: the least that a title needs, the most that a column gets, and all of them together."""
 
 
 def noised(x: Tensor, eps: Tensor, schedule: Schedule, times: Sequence[float]) -> list[Tensor]:
@@ -41,16 +46,24 @@ def title(schedule: Schedule, t: float) -> str:
 def strip(
     states: Iterable[Tensor], titles: Sequence[str], kind: Modality, data: DataSpec, cond: dict[str, Any] | None = None
 ) -> PIL.Image.Image:
-    """One column per state: examples below each other, or clouds of points with one pair of axes."""
-    frames = kind.frames([{"x": state, **(cond or {})} for state in states], data, columns=1)
-    return beside([small(frame) for frame in frames], titles)
+    """Vectors: a panel per state, with one pair of axes. Anything else: a column per state, examples below each other."""
+    seen, cond = list(states), cond or {}
+    if len(data.shape) == 1:
+        labels = leaf(cond, "label").reshape(-1) if "label" in cond else None
+        return drawn(panels([leaf({"x": state}) for state in seen], titles, labels))
+    frames = kind.frames([{"x": state, **cond} for state in seen], data, columns=1)
+    return beside([fitted(frame, len(seen)) for frame in frames], titles)
 
 
-def small(picture: PIL.Image.Image, most: int = 300) -> PIL.Image.Image:
-    """At most so wide: a row of ten must fit a screen."""
-    if picture.width <= most:
-        return picture
-    return picture.resize((most, round(picture.height * most / picture.width)))
+def fitted(picture: PIL.Image.Image, columns: int) -> PIL.Image.Image:
+    """As wide as a column may be where so many fill a page, and never too narrow for its title."""
+    from PIL import Image
+
+    width = max(NARROW, min(WIDEST, PAGE // columns))
+    if picture.width > width:
+        return picture.resize((width, max(1, round(picture.height * width / picture.width))), Image.Resampling.BOX)
+    times = math.ceil(NARROW / picture.width)
+    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
 
 
 def chosen(total: int, columns: int) -> list[int]:

@@ -7,42 +7,59 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..modalities.files import save_picture
-from ..modalities.points import INK, PALE, RULE
+from ..modalities.points import CLASSES, INK, PALE, RULE
 
 if TYPE_CHECKING:
     import PIL.Image
     from matplotlib.figure import Figure
 
 DPI = 110
+WIDE = 9.0  # inches of a picture that fills a page: 990 pixels, so that its letters can still be read at 900
 SUFFIXES = (".png", ".webp", ".gif")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 
-def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Any]]:
-    """A figure of so many inches and its axes, side by side."""
+def line(i: int) -> dict[str, Any]:
+    """How curve i is drawn. Each differs in its dashes from the one before, so that curves that coincide are both seen."""
+    return {"color": CLASSES[i % len(CLASSES)], "linestyle": DASHES[i % len(DASHES)]}
+
+
+def sheet(width: float, height: float) -> Figure:
+    """An empty figure of so many inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(made)
+    return made
+
+
+def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Any]]:
+    """A figure and its axes, side by side."""
+    made = sheet(width, height)
     axes = [made.add_subplot(1, columns, i + 1) for i in range(columns)]
     for one in axes:
-        one.tick_params(labelsize=8, colors=PALE, length=0)
-        one.grid(color=RULE, linewidth=0.6)
-        one.set_axisbelow(True)
-        for side in one.spines.values():
-            side.set_color(RULE)
+        calm(one)
     return made, axes
 
 
+def calm(axes: Any) -> None:
+    axes.tick_params(labelsize=8, colors=PALE, length=0)
+    axes.grid(color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in axes.spines.values():
+        side.set_color(RULE)
+
+
 def named(axes: Any, title: str = "", x: str = "", y: str = "") -> None:
-    axes.set_title(title, fontsize=10, color=INK)
+    axes.set_title(title, fontsize=9, color=INK, linespacing=1.3)
     axes.set_xlabel(x, fontsize=9, color=PALE)
     axes.set_ylabel(y, fontsize=9, color=PALE)
 
 
-def legend(axes: Any) -> None:
+def legend(axes: Any, **where: Any) -> None:
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK, **where)
 
 
 def drawn(figure: Figure) -> PIL.Image.Image:
@@ -58,32 +75,33 @@ def save(picture: PIL.Image.Image | Figure, path: Path) -> None:
     save_picture(picture if hasattr(picture, "getpixel") else drawn(picture), path)  # type: ignore[arg-type]
 
 
-def beside(pictures: Sequence[PIL.Image.Image], titles: Sequence[str], gap: int = 6) -> PIL.Image.Image:
+def beside(pictures: Sequence[PIL.Image.Image], titles: Sequence[str], gap: int = 4) -> PIL.Image.Image:
     """Pictures in one row, each below its title."""
     from PIL import Image
 
     band = 40 if any("\n" in title for title in titles) else 24
     width = sum(p.width for p in pictures) + gap * (len(pictures) - 1)
-    sheet = Image.new("RGB", (width, max(p.height for p in pictures) + band), "white")
-    heads, _ = _heads(titles, [p.width for p in pictures], band, gap)
-    sheet.paste(heads, (0, 0))
+    made = Image.new("RGB", (width, max(p.height for p in pictures) + band), "white")
+    made.paste(_heads(titles, [p.width for p in pictures], band, gap), (0, 0))
     left = 0
     for picture in pictures:
-        sheet.paste(picture, (left, band))
+        made.paste(picture, (left, band))
         left += picture.width + gap
-    return sheet
+    return made
 
 
-def _heads(titles: Sequence[str], widths: Sequence[int], band: int, gap: int) -> tuple[PIL.Image.Image, Any]:
-    """The row of titles, each over the middle of its picture."""
+def _heads(titles: Sequence[str], widths: Sequence[int], band: int, gap: int) -> PIL.Image.Image:
+    """The row of titles, each over the middle of its picture, in letters as large as the narrowest column lets them be."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     total = sum(widths) + gap * (len(widths) - 1)
+    letters = max(len(row) for title in titles for row in title.split("\n"))
+    size = min(8.0, 1.15 * min(widths) / max(letters, 1))  # in points of 1/72 inch; a letter is about 0.6 of its size wide
     made = Figure(figsize=(total / 100, band / 100), dpi=100)
     FigureCanvasAgg(made)
     left = 0
     for title, width in zip(titles, widths, strict=True):
-        made.text((left + width / 2) / total, 0.5, title, ha="center", va="center", fontsize=8, color=INK, linespacing=1.3)
+        made.text((left + width / 2) / total, 0.5, title, ha="center", va="center", fontsize=size, color=INK, linespacing=1.3)
         left += width + gap
-    return drawn(made).resize((total, band)), made
+    return drawn(made).resize((total, band))

@@ -1,0 +1,49 @@
+"""Clouds of points side by side, one panel per state, all with one pair of axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..modalities.points import CLASSES, ONE, limits
+from .style import WIDE, calm, named, sheet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+PER_ROW = 4  # at the width of a page, numbers on the axes of more could not be read
+
+
+def layout(n: int, most: int = PER_ROW) -> tuple[int, int]:
+    """(rows, columns) of n panels: no more rows than needed, and these as even as they get."""
+    rows = math.ceil(n / most)
+    return rows, math.ceil(n / rows)
+
+
+def panels(states: Sequence[NDArray[Any]], titles: Sequence[str], labels: NDArray[Any] | None = None) -> Figure:
+    """Each state (n, d): a scatter of its first two coordinates, or a histogram of its only one. To be read row by row."""
+    import numpy as np
+
+    rows, columns = layout(len(states))
+    side = WIDE / PER_ROW
+    made = sheet(side * max(columns, 2), (side + 0.25) * rows)
+    span = limits(list(states))
+    n = max(len(states[0]), 1)
+    size, alpha = float(np.clip(2000 / n, 1.0, 16)), float(np.clip(25 / math.sqrt(n), 0.2, 0.9))
+    colours: Any = ONE if labels is None else [CLASSES[int(label) % len(CLASSES)] for label in labels]
+    for i, (x, title) in enumerate(zip(states, titles, strict=True)):
+        axes = made.add_subplot(rows, columns, i + 1)
+        calm(axes)
+        axes.set(xlim=span[0], box_aspect=1)
+        if x.shape[1] < 2:
+            axes.hist(x[:, 0], bins=np.linspace(*span[0], 61).tolist(), color=ONE)
+            axes.set_yticks([])
+        else:
+            axes.set(ylim=span[1])
+            axes.scatter(x[:, 0], x[:, 1], s=size, c=colours, alpha=alpha, linewidths=0)
+            axes.tick_params(labelleft=i % columns == 0)  # all have the same numbers
+        axes.tick_params(labelbottom=i + columns >= len(states))
+        named(axes, title)
+    return made
