@@ -4,7 +4,7 @@
 # [tool.uv.sources]
 # gentk = { path = "..", editable = true }
 # ///
-"""What a sampler itself costs per step: a network that is free, against diffusers' scheduler on the same states.
+"""What a sampler itself costs per step: a network that is free, against diffusers' scheduler, both from the same given noise.
 
     uv run benchmarks/overhead.py
 """
@@ -53,11 +53,11 @@ class Free(nn.Module):
         return Eps().read(self.eps, x_t, self.schedule, t)
 
 
-def theirs(scheduler: Any, eps: Tensor) -> Callable[[], Tensor]:
+def theirs(scheduler: Any, eps: Tensor, noise: Tensor) -> Callable[[], Tensor]:
     @torch.no_grad()
     def run() -> Tensor:
         scheduler.set_timesteps(STEPS)
-        x = torch.randn(eps.shape) * scheduler.init_noise_sigma
+        x = noise * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
             scheduler.scale_model_input(x, t)
             x = scheduler.step(eps, t, x, return_dict=False)[0]
@@ -70,13 +70,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     for shape in ((1, 1, 1, 1), (4, 3, 32, 32), (16, 3, 32, 32)):
-        eps = torch.randn(shape)
+        eps, noise = torch.randn(shape), torch.randn(shape)
         model = Free(eps).eval()
         for sampler, kind, options in PAIRS:
             scheduler = kind(num_train_timesteps=1000, beta_schedule="linear", timestep_spacing="trailing", **options)
             contestants = {
-                "gentk": lambda sampler=sampler, model=model, n=shape[0]: gentk.sample(model, n, sampler=sampler),
-                "diffusers": theirs(scheduler, eps),
+                "gentk": lambda sampler=sampler, model=model, noise=noise: gentk.sample(model, len(noise), sampler=sampler, noise=noise),
+                "diffusers": theirs(scheduler, eps, noise),
             }
             report(f"{type(sampler).__name__} {shape}", compare(contestants, 25), "diffusers", unit=1e-6 * STEPS, name="µs/step")
 
