@@ -52,7 +52,8 @@ def plane(found: Subject, what: str) -> None:
     """Refuses what does not live in a plane."""
     data = found.config["data"]
     if data["modality"] != "points" or list(data["leaves"]["x"]["shape"]) != [2]:
-        raise UsageError(f"{what} are drawn of points in a plane, and {found.title} makes {data['modality']}: see gentk plot reverse")
+        kind = data["modality"]
+        raise UsageError(f"{what} are drawn of points in a plane, and {found.title} makes {kind}: see gentk sample or gentk plot reverse")
 
 
 def loaded(found: Subject, capability: type) -> Any:
@@ -79,6 +80,7 @@ def asked(label: str | None) -> dict[str, Any]:
 def forward(
     plugin: choices.Plugin = None,
     recipe: choices.Recipe = None,
+    model: choices.Model = None,
     weights: choices.Weights = None,
     schedule: Annotated[
         str | None, Option(metavar="NAME", help="Another schedule than that of the weights.", autocompletion=choices.schedules)
@@ -91,8 +93,8 @@ def forward(
     out_: Out = None,
 ) -> None:
     """Examples at increasing noise. Points: with the ways of single ones."""
-    found = subject(plugin, recipe, weights, None)
-    path = picture_path(out_, f"{found.title.replace('/', '-')}-forward.png")
+    found = subject(plugin, recipe, weights, None, model)
+    path = picture_path(out_, f"{(schedule or found.title).replace('/', '-')}-forward.png")
     import torch
 
     from ..noise import Philox
@@ -114,7 +116,7 @@ def forward(
         ways_picture = style.drawn(planes.paths(torch.stack(ways).numpy(), x.numpy(), "from data to noise"))
         picture = stacked(picture, ways_picture)
     style.save(picture, path)
-    done(path, weights=found.title, examples=len(x))
+    done(path, **({"schedule": schedule} if schedule else {"weights": found.title}), examples=len(x))
 
 
 def visible(schedule: Any, count: int) -> list[float]:
@@ -142,6 +144,7 @@ def stacked(upper: Any, lower: Any) -> Any:
 def reverse(
     plugin: choices.Plugin = None,
     recipe: choices.Recipe = None,
+    model: choices.Model = None,
     weights: choices.Weights = None,
     sampler: choices.Sampler = None,
     option: Options = [],
@@ -153,21 +156,21 @@ def reverse(
     out_: Out = None,
 ) -> None:
     """Samples on their way from noise to data, side by side."""
-    found = subject(plugin, recipe, weights, sampler)
+    found = subject(plugin, recipe, weights, sampler, model)
     path = picture_path(out_, f"{found.title.replace('/', '-')}-reverse.png")
     chosen = check(found, {**found.options, **pairs(option, {})})
     from ..plots import states, style
     from ..protocols import Denoiser
     from ..sampling import final_data
 
-    model = loaded(found, Denoiser)
-    data = final_data(model)
+    made = loaded(found, Denoiser)
+    data = final_data(made)
     count = n or (2000 if len(data.shape) == 1 else 6)
-    seen = walked(model, chosen, count, seed, asked(label), columns, preview)
+    seen = walked(made, chosen, count, seed, asked(label), columns, preview)
     cond = seen[-1][1] if seen else {}
     kind = lookup.modality(data.modality)
     style.save(states.strip([x for x, _, _ in seen], [title for _, _, title in seen], kind, data, cond), path)
-    done(path, weights=found.title, samples=count, steps=len(seen) - 1)
+    done(path, weights=found.title, samples=count, columns=len(seen))
 
 
 def walked(model: Any, sampler: Any, n: int, seed: int, cond: dict[str, Any], columns: int, preview: bool) -> list[tuple[Any, Any, str]]:
@@ -175,7 +178,7 @@ def walked(model: Any, sampler: Any, n: int, seed: int, cond: dict[str, Any], co
     from ..plots import states
     from ..sampling import as_batch, finish, stream
 
-    found = []
+    found: list[tuple[Any, Any, str]] = []
     times = sampler.times(model) if hasattr(sampler, "times") else None
     for step in stream(model, n, seed=seed, sampler=sampler, cond=cond):
         if step.index not in states.chosen(step.total, columns):
@@ -194,6 +197,7 @@ def walked(model: Any, sampler: Any, n: int, seed: int, cond: dict[str, Any], co
 def paths(
     plugin: choices.Plugin = None,
     recipe: choices.Recipe = None,
+    model: choices.Model = None,
     weights: choices.Weights = None,
     sampler: choices.Sampler = None,
     option: Options = [],
@@ -203,7 +207,7 @@ def paths(
     out_: Out = None,
 ) -> None:
     """The ways of single points from noise to data."""
-    found = subject(plugin, recipe, weights, sampler)
+    found = subject(plugin, recipe, weights, sampler, model)
     plane(found, "paths")
     path = picture_path(out_, f"{found.title.replace('/', '-')}-paths.png")
     chosen = check(found, {**found.options, **pairs(option, {})})
@@ -213,9 +217,9 @@ def paths(
     from ..protocols import Denoiser
     from ..sampling import sample
 
-    model = loaded(found, Denoiser)
-    seen = walked(model, chosen, n, seed, asked(label), 10_001, preview=False)
-    many = sample(model, 2000, seed=seed + 1, sampler=chosen, cond=asked(label), batch_size=2000)["x"]
+    made = loaded(found, Denoiser)
+    seen = walked(made, chosen, n, seed, asked(label), 10_001, preview=False)
+    many = sample(made, 2000, seed=seed + 1, sampler=chosen, cond=asked(label), batch_size=2000)["x"]
     style.save(planes.paths(torch.stack([x for x, _, _ in seen]).numpy(), many.numpy(), "from noise to data"), path)
     done(path, weights=found.title, points=n, steps=len(seen) - 1)
 
@@ -223,6 +227,7 @@ def paths(
 def scatter(
     plugin: choices.Plugin = None,
     recipe: choices.Recipe = None,
+    model: choices.Model = None,
     weights: choices.Weights = None,
     samples: Annotated[str | None, Option(metavar="FILE", help="Points from a file (.csv, .npz) in place of fresh samples.")] = None,
     dataset: Dataset_ = None,
@@ -232,25 +237,36 @@ def scatter(
     out_: Out = None,
 ) -> None:
     """Real points and generated ones."""
-    found = subject(plugin, recipe, weights, None)
-    plane(found, "scatters")
-    path = picture_path(out_, f"{found.title.replace('/', '-')}-scatter.png")
+    if samples and dataset and not (plugin or recipe or model or weights):
+        found: Subject | None = None  # two clouds, no model
+        path = picture_path(out_, f"{Path(samples).stem}-scatter.png")
+    else:
+        found = subject(plugin, recipe, weights, None, model)
+        plane(found, "scatters")
+        path = picture_path(out_, f"{found.title.replace('/', '-')}-scatter.png")
     from ..plots import planes, style
     from ..sampling import sample
+    from ..training.order import fetch
     from ..weights.folder import read
 
-    real = cloud(found, dataset, split, n)["x"].numpy()
+    source = dataset_of(found, dataset, split) if found else lookup.dataset(str(dataset), split)
+    if source.spec.shape != (2,):
+        raise UsageError(
+            f"scatters are drawn of points in a plane, and {dataset or 'this data set'} holds {source.spec.modality}: see gentk plot data"
+        )
+    real = fetch(source, range(min(n, len(source))))["x"].numpy()
     if samples:
         made = lookup.modality("points").read(samples, (2,))[:n]
-    else:
+    elif found:
         made = sample(read(found.folder), n, seed=seed, batch_size=2000)["x"].numpy()
     style.save(planes.scatter(real, made, ("data", "samples")), path)
-    done(path, weights=found.title, real=len(real), generated=len(made))
+    done(path, **({"samples": samples} if samples else {"weights": found.title if found else ""}), real=len(real), generated=len(made))
 
 
 def density(
     plugin: choices.Plugin = None,
     recipe: choices.Recipe = None,
+    model: choices.Model = None,
     weights: choices.Weights = None,
     label: Label = None,
     dataset: Dataset_ = None,
@@ -259,27 +275,32 @@ def density(
     out_: Out = None,
 ) -> None:
     """log p(x) of a model of points in the plane, with the data on top."""
-    found = subject(plugin, recipe, weights, None)
+    found = subject(plugin, recipe, weights, None, model)
     plane(found, "densities")
     path = picture_path(out_, f"{found.title.replace('/', '-')}-density.png")
+    conditions = found.conditions()
+    if label is not None and "label" not in conditions:
+        raise UsageError(f"{found.title} knows no labels: leave out --label")
     from ..likelihood import log_prob
     from ..modalities.points import limits
     from ..plots import planes, style
     from ..weights.folder import read
 
-    model = read(found.folder)
+    made = read(found.folder)
     real = cloud(found, dataset, split, 2000)
     span = limits([real["x"].numpy()])
     given = {}
-    for key, condition in found.conditions().items():
+    for key, condition in conditions.items():
         try:
             value = condition.prepare(label, grid * grid) if key == "label" and label is not None else condition.null(grid * grid)
         except ValueError as error:
             raise UsageError(f"--label: {error}") from None
         if value is None:
             raise UsageError(f"say which {key}: --{key}")
+        if key == "label" and label is not None and len(set(value.tolist())) > 1:
+            raise UsageError(f"--label: a density is that of one class, got '{label}'")
         given[key] = value
-    nats = log_prob(model, {"x": lattice(span, grid), **given}, batch_size=grid * grid)
+    nats = log_prob(made, {"x": lattice(span, grid), **given}, batch_size=grid * grid)
     shown = real["x"] if label is None or "label" not in real else real["x"][real["label"] == given["label"][0]]
     title = f"log p(x{'' if label is None else f' | {label}'}), {found.title}"
     style.save(planes.density(nats.reshape(grid, grid).numpy(), span, shown.numpy(), title), path)
