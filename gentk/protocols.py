@@ -116,9 +116,11 @@ class Extras(Protocol):
     ema: tuple[str, ...]  # submodules averaged; the average is what is saved, previewed, sampled
     training_only: tuple[str, ...]  # submodules (critic, teacher) in state/ but not in model.safetensors
     latents: Model  # set by the core: the model whose latents `data` are; saved along, it decodes the end
+    start_size: int  # how many examples `start` sees, all different while there are so many; default 1024
 
     def start(self, batch: Batch) -> None: ...  # once, before step 0: ActNorm, k-means, scaling, the EMA teacher
     def after(self, phase: str, step: int, sums: Batch) -> None: ...  # after each optimizer step, no grad; sums over ranks
+    def facts(self) -> Mapping[str, Any]: ...  # what its numbers mean, as JSON: `gentk inspect --facts`
 
 
 @dataclass(frozen=True)
@@ -221,9 +223,29 @@ class Drawable(Protocol):
 
 
 class Likelihood(Protocol):
-    likelihood: Literal["exact", "bound", "estimate"]  # bound: never above log p(x)
+    """Keyword-only parameters of `log_prob` with defaults are its options: `gentk likelihood -o samples=500`."""
+
+    likelihood: Literal["exact", "bound", "estimate"]  # bound: on average never above log p(x)
 
     def log_prob(self, batch: Batch, noise: Noise) -> Tensor: ...  # (n,) nats per example, density in the data's own units
+
+
+class Imputer(Protocol):
+    def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor: ...  # x, drawn where `known` (x's shape, bool) is False
+
+
+class Forecast(NamedTuple):
+    """What a series goes on with: (n, steps, D) each."""
+
+    mean: Tensor
+    std: Tensor
+
+
+class Forecaster(Protocol):
+    """Series x (n, T, D); a leaf `length` (n,) says how much of each counts."""
+
+    def fitted(self, batch: Batch) -> Tensor: ...  # (n, T, D) each value's mean given those before it; NaN where there is none
+    def forecast(self, batch: Batch, steps: int) -> Forecast: ...
 
 
 class Begun(NamedTuple):

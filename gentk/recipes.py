@@ -34,6 +34,7 @@ class ModelPart(_Part):
 class DatasetPart(_Part):
     name: str
     split: str = "train"
+    examples: Annotated[Int, Field(ge=1, description="Only the first so many of the training examples.")] | None = None
     options: dict[str, Any] = {}
 
 

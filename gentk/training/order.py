@@ -56,6 +56,26 @@ def indices_of(k: int, n: int, batch_size: int, seed: int) -> Indices:
     return out
 
 
+class First:
+    """The first `size` examples of a data set."""
+
+    def __init__(self, dataset: Dataset, size: int) -> None:
+        self.whole, self.size, self.spec = dataset, min(size, len(dataset)), dataset.spec
+        if (decoder := getattr(dataset, "decoder", None)) is not None:
+            self.decoder = decoder
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Batch:
+        if not 0 <= index < self.size:
+            raise IndexError(index)
+        return self.whole[index]
+
+    def batch(self, indices: Sequence[int] | Indices, noise: Philox | None = None) -> Batch:
+        return fetch(self.whole, indices, noise)
+
+
 def fetch(dataset: Dataset, indices: Sequence[int] | Indices, noise: Philox | None = None) -> Batch:
     """The examples as one batch. `noise` (a row per example) is what augmentation draws from, so fetching ahead is safe."""
     whole: Any = getattr(dataset, "batch", None)

@@ -22,6 +22,7 @@ from ..sampling import default_sampler, pick_device
 from ..weights import folder as weights
 from . import state
 from .distributed import Ranks
+from .order import First
 from .report import loss_picture, preview
 from .trainer import Progress, Trainer
 
@@ -78,6 +79,7 @@ class Training:
         self.ranks, self.max_steps = Ranks(), max_steps
         self.recipe = recipe
         dataset = lookup.dataset(recipe.dataset.name, recipe.dataset.split, recipe.dataset.options, recipe.model.plugin)
+        dataset = First(dataset, recipe.dataset.examples) if recipe.dataset.examples else dataset
         model = self._build(dataset.spec, init)
         self.sampler = lookup.sampler(recipe.sampler.name, recipe.model.plugin, **recipe.sampler.options) if recipe.sampler.name else None
         self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(), device=pick_device(device), ranks=self.ranks)

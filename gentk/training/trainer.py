@@ -25,7 +25,7 @@ from .order import fetch, indices_of, mixed, seed_all
 from .precision import autocast_dtype
 from .statistics import one_pass
 
-START = 1024  # examples that `start` sees, and that a validation loss is taken over
+START = 1024  # examples that `start` sees where the model does not say, and that a validation is taken over
 
 
 class Progress(NamedTuple):
@@ -149,7 +149,7 @@ class Trainer:
         self._ready = True
         if fresh and hasattr(self.model, "start"):
             seed_all(self.settings.seed, "start")
-            size = min(START, len(self.dataset))
+            size = min(getattr(self.model, "start_size", START), len(self.dataset))
             with torch.no_grad():
                 self.model.start(self._to_device(fetch(self.dataset, indices_of(0, len(self.dataset), size, self.settings.seed))))
         self.ranks.share([*(p.detach() for p in self.model.parameters()), *self.model.buffers()])  # all begin alike
