@@ -44,7 +44,7 @@ class Ranks:
         flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in owned])
         dist.all_reduce(flat)
         for parameter, part in zip(owned, torch.split(flat, [p.numel() for p in owned]), strict=True):
-            parameter.grad = part.view_as(parameter).clone()
+            parameter.grad = torch.empty_like(parameter).copy_(part.view_as(parameter))  # in the parameter's own memory order
 
     def share(self, tensors: Iterable[Tensor]) -> None:
         """Rank 0's values for everyone, in place."""

@@ -52,6 +52,14 @@ class Muon(torch.optim.Optimizer):
                 parameter.add_(orthogonalised(ahead).view_as(parameter), alpha=-group["lr"] * scale)
 
 
+def alike(value: Any, parameter: Tensor) -> Any:
+    """`value` in the memory order of a parameter of its shape: the fused kernels go by memory, not by strides, and would mix up the
+    numbers of a convolution in channels-last order."""
+    if not isinstance(value, Tensor) or value.shape != parameter.shape or value.stride() == parameter.stride():
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
 class Optimizer:
     """One or two torch optimizers that step together; each parameter group remembers its peak rate."""
 
@@ -84,6 +92,8 @@ class Optimizer:
                 if int(at) == j:
                     state.setdefault(int(i), {})[name] = value
             part.load_state_dict({**whole, "state": state})
+            for parameter, own in part.state.items():
+                own.update({name: alike(value, parameter) for name, value in own.items()})
 
 
 def make(model: nn.Module, names: list[str], settings: TrainingPart, key: str) -> Optimizer:

@@ -98,11 +98,11 @@ class Trainer:
             if self._gradient:
                 self._gradient.release()
 
-    def validate(self) -> dict[str, float]:
-        """The averaged model's loss on fixed examples of the test split with fixed draws; empty where there is no single loss."""
+    def validate(self, size: int = START) -> dict[str, float]:
+        """What the averaged model logs of `size` fixed examples of the test split, with fixed draws; empty where there is no single loss."""
         if self.validation is None:
             return {}
-        model, size = self.averaged, min(START, len(self.validation))
+        model, size = self.averaged, min(size, len(self.validation))
         if self.statistical:
             if not can(model, Likelihood):
                 return {}
@@ -112,15 +112,18 @@ class Trainer:
         phases = model.phases()
         if len(phases) != 1:
             return {}
-        loss = weight = 0.0
+        totals: dict[str, float] = {}
+        weight = 0.0
         with torch.no_grad(), evaluating(model):
             for j, (low, high) in enumerate(micro_batches(size, -(-size // self.settings.batch_size))):
                 batch = self._to_device(fetch(self.validation, range(low, high)))
                 seed_all("validation", j)
                 out = model.loss(batch, phases[0].name, self.step)
                 here = float(out.get("weight", high - low))
-                loss, weight = loss + float(out["loss"]) * here, weight + here
-        return {"loss": loss / weight}
+                weight += here
+                for name in out.keys() - {"weight", "sums"}:
+                    totals[name] = totals.get(name, 0.0) + float(out[name]) * here
+        return {name: total / weight for name, total in sorted(totals.items())}
 
     # ---- state
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:

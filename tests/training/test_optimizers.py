@@ -104,3 +104,30 @@ def test_a_restored_optimizer_goes_on_as_the_first(kind: str) -> None:
     gradients(other, 3)
     again.step(0.5)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_a_restored_state_goes_on_in_the_memory_order_of_its_parameter(kind: str) -> None:
+    """What comes from a file is in the ordinary order; a convolution is built in channels-last order."""
+
+    def fresh() -> tuple[nn.Module, Any]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(4, 6, 3), nn.Conv2d(6, 4, 3)).to(memory_format=torch.channels_last)
+        return model, make(model, [name for name, _ in model.named_parameters()], settings(optimizer=kind, lr=0.01), "main")
+
+    def step(model: nn.Module, optimizer: Any, k: int) -> None:
+        torch.manual_seed(k)
+        for parameter in model.parameters():
+            parameter.grad = torch.empty_like(parameter).copy_(torch.randn(parameter.shape))
+        optimizer.step(1.0)
+
+    whole, optimizer = fresh()
+    for k in range(3):
+        step(whole, optimizer, k)
+    state = {name: tensor.contiguous().clone() for name, tensor in optimizer.tensors().items()}
+    again, restored = fresh()
+    again.load_state_dict(whole.state_dict())
+    restored.restore(state)
+    for model, its in ((whole, optimizer), (again, restored)):
+        step(model, its, 3)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))

@@ -29,16 +29,27 @@ class Flagged(Net):
         return super().loss(batch, phase, step)
 
 
+class Convolved(Net):
+    """Convolutions in channels-last order, as every model is built: optimizers go by memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        first, last = torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 3, 3, padding=1)
+        self.body = torch.nn.Sequential(torch.nn.Unflatten(1, (3, 1, 1)), first, torch.nn.Tanh(), last, torch.nn.Flatten())
+        self.to(memory_format=torch.channels_last)
+
+
 def trained(micro_batches: int, world: int) -> dict[str, Tensor]:
     """Every toy's weights after a run of `micro_batches` in all, dealt out over `world` ranks."""
     found: dict[str, Tensor] = {}
     common = {"accumulate": micro_batches // world, "lr": 1e-3, "weight_decay": 0.1}
-    for name, model, data in (("net", Net(), Shaken()), ("duel", Duel(), Rows()), ("flagged", Flagged(), Rows())):
+    for name, model, data in (("net", Net(), Shaken()), ("duel", Duel(), Rows()), ("flagged", Flagged(), Rows()), ("conv", Convolved(), Rows())):
         trainer = Trainer(model, data, settings(**common))
         for progress in trainer.rounds():
             last = progress.logs
-        found |= {f"{name}.{key}": value.clone() for key, value in model.state_dict().items()}
-        found |= {f"{name}.averaged.{key}": value.clone() for key, value in trainer.averaged.state_dict().items()}
+        found |= {f"{name}.{key}": value.contiguous().clone() for key, value in model.state_dict().items()}
+        found |= {f"{name}.averaged.{key}": value.contiguous().clone() for key, value in trainer.averaged.state_dict().items()}
         found |= {f"{name}.logs.{key}": torch.tensor(value) for key, value in last.items()}
     fit = Trainer(Mean(), Rows(2500), settings(**common))
     list(fit.rounds())
