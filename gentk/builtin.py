@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .host.hookspecs import hookimpl
-from .host.specs import ModalitySpec, SamplerSpec, ScheduleSpec
+from .host.specs import DatasetSpec, ModalitySpec, SamplerSpec, ScheduleSpec
 
 
 @hookimpl
@@ -41,6 +41,15 @@ def gentk_schedules() -> Iterator[ScheduleSpec]:
 
 
 @hookimpl
+def gentk_datasets() -> Iterator[DatasetSpec]:
+    about = "latents:WEIGHTS, what an encoder makes of the data it was trained on"
+    yield DatasetSpec("latents", "gentk.latents:latents", "", "gentk.latents:Options", argument="weights", summary=about)
+
+
+@hookimpl
 def gentk_modalities() -> Iterator[ModalitySpec]:
     yield ModalitySpec("points", "gentk.modalities.points:Points", summary="Points in a plane")
     yield ModalitySpec("image", "gentk.modalities.image:Image", summary="Grey or colour images")
+    yield ModalitySpec("series", "gentk.modalities.series:Series", summary="Numbers over time")
+    yield ModalitySpec("table", "gentk.modalities.table:Table", summary="Discrete variables, a row per example")
+    yield ModalitySpec("text", "gentk.modalities.text:Text", summary="Characters or words")

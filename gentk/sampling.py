@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .errors import UsageError, did_you_mean
 from .noise import Philox
-from .protocols import Batch, Condition, DataSpec, Sampler, Step, can
+from .protocols import Batch, Condition, DataSpec, Decoder, LatentPrior, Sampler, Step, can
 
 BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
 
@@ -143,7 +143,14 @@ def default_sampler(model: Any) -> Sampler:
         kind = resolve(spec.target)
         if can(model, kind.needs):
             return kind()  # type: ignore[no-any-return]
-    raise UsageError(f"{type(model).__name__} cannot be sampled: it offers no capability that a sampler of the core needs")
+    raise UsageError(f"{type(model).__name__} cannot be sampled: {lacking(model) or 'it offers no capability that a sampler of the core needs'}")
+
+
+def lacking(model: Any) -> str:
+    """Why nothing can be drawn from what only decodes, and what to do; empty for others."""
+    if not can(model, Decoder) or can(model, LatentPrior):
+        return ""
+    return "nothing says how its latents are spread; fit a model on them (gentk train --dataset latents:WEIGHTS) and sample that"
 
 
 def finish(model: Any, x: Tensor | Batch) -> Batch:
@@ -180,7 +187,8 @@ def stream(
     """
     sampler = sampler or default_sampler(model)
     if not can(model, sampler.needs):
-        raise UsageError(f"{type(sampler).__name__} needs a {sampler.needs.__name__}, and {type(model).__name__} is none")
+        why = f": {text}" if (text := lacking(model)) else ""
+        raise UsageError(f"{type(sampler).__name__} needs a {sampler.needs.__name__}, and {type(model).__name__} is none{why}")
     place = place_of(model)
     noise = Philox(seed, range(first, first + n), place.device, dtype=torch.promote_types(place.dtype, torch.float32))
     given = resolve_conditions(known_conditions(model, sampler), cond or {}, noise, first=first, total=total or first + n)

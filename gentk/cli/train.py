@@ -17,6 +17,7 @@ from .out import out
 from .subject import DEFAULT, recipe_of
 from .view import view
 
+FINAL = 10_000  # examples of the test split that the numbers at the end are taken over
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
@@ -112,10 +113,15 @@ def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps
                     where = f"stopped at step {progress.step} of {progress.total}, saved"
                     raise Interrupted(f"{where}; go on with: gentk train --resume --out {shlex.quote(str(folder))}", number)
     if training.ranks.first:
-        data = {"run": str(folder), "steps": training.trainer.step, **training.trainer.last, **training.trainer.validate()}
+        trainer = training.trainer
+        found = trainer.validate(FINAL) if trainer.step == trainer.total or trainer.converged else trainer.validate()
+        validation = {f"validation/{name}": value for name, value in found.items()}
+        data = {"run": str(folder), "steps": trainer.step, **trainer.last, **validation}
         # What draws nothing by itself recommends no sampler.
         look = ("sample --weights " if read_config(folder).get("sampler") else "inspect ") + shlex.quote(str(folder))
-        out.result(data, lambda: escape(f"{folder}  after {data['steps']} steps; look: gentk {look}"))
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
+        tested = f"\ntest split: {numbers}" if found else ""
+        out.result(data, lambda: escape(f"{folder}  after {data['steps']} steps; look: gentk {look}{tested}"))
 
 
 def fresh(path: Path) -> Path:

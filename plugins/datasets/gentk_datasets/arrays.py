@@ -38,10 +38,14 @@ class Images:
         flip: bool = False,
         binarise: Binarise = "none",
         stream: str = "images",
+        labelled: int | None = None,
     ) -> None:
         self.images = torch.from_numpy(np.ascontiguousarray(images))
         self.labels = None if labels is None else torch.from_numpy(labels.astype(np.int64))
         self.levels, self.flip, self.binarise, self.stream = levels, flip, binarise, stream
+        self._known: Tensor | None = None
+        if labelled and self.labels is not None:
+            self._hide(labelled, len(names))
         leaf = Leaf(shape=tuple(self.images.shape[1:]), range=(-1, 1), levels=levels if binarise == "none" else 2)
         self.spec = DataSpec(
             modality="image",
@@ -50,8 +54,27 @@ class Images:
             frequencies={} if labels is None else {"label": list(frequencies)},
         )
 
+    def _hide(self, labelled: int, classes: int) -> None:
+        """Of all but `labelled` examples the label becomes `classes`, which says that it is not known."""
+        assert self.labels is not None
+        places = [(self.labels == c).nonzero()[:, 0] for c in range(classes)]
+        turns = sorted((turn, c, int(place)) for c, rows in enumerate(places) for turn, place in enumerate(rows[:labelled]))
+        self._known = torch.tensor([place for _, _, place in turns[:labelled]])
+        known = torch.zeros(len(self.labels), dtype=torch.bool)
+        known[self._known] = True
+        self.labels = torch.where(known, self.labels, classes)
+        self._unknown = (~known).nonzero()[:, 0]
+
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.images) if self._known is None else 2 * len(self._unknown)
+
+    def _rows(self, indices: Sequence[int]) -> Tensor:
+        """Where the examples stand. With hidden labels, every other one is labelled, so that a batch holds as many of both kinds."""
+        chosen = torch.as_tensor(np.asarray(indices, np.int64))
+        if self._known is None:
+            return chosen
+        half = chosen // 2
+        return torch.where(chosen % 2 == 0, self._unknown[half], self._known[half % len(self._known)])
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         if not 0 <= index < len(self):
@@ -61,7 +84,7 @@ class Images:
     def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
         """Examples `indices`: x (n, C, H, W) float32, label (n,) int64. Flips and dynamic binarisation are drawn from `noise`, whose
         row i belongs to indices[i]; without it nothing is flipped, and each example is binarised by a draw of its own."""
-        chosen = torch.as_tensor(np.asarray(indices, np.int64))
+        chosen = self._rows(indices)
         grey = self.images[chosen]
         if self.flip and noise is not None:
             grey = flipped(grey, noise)

@@ -11,11 +11,11 @@ from .splits import checked, shuffled_rows
 NAMES = tuple(str(digit) for digit in range(10))
 
 
-def digits(split: str = "train", labels: bool = True) -> Images:
+def digits(split: str = "train", labels: bool = True, labelled: int | None = None) -> Images:
     """Handwritten digits, (1, 8, 8) with 17 grey levels: 1,438 and 359 (Alpaydin and Kaynak 1998, by way of scikit-learn)."""
     from sklearn.datasets import load_digits
 
-    options.Digits(labels=labels)
+    options.Digits(labels=labels, labelled=labelled)
     source = load_digits()
     chosen = shuffled_rows(len(source.target), 0.2, checked(split, "digits"))
     training = shuffled_rows(len(source.target), 0.2, "train")
@@ -26,4 +26,5 @@ def digits(split: str = "train", labels: bool = True) -> Images:
         frequencies=shares(source.target[training], len(NAMES)),
         levels=17,
         stream=f"digits/{split}",
+        labelled=labelled if split == "train" else None,
     )

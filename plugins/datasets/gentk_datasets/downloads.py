@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import options, store
-from .arrays import Binarise, Images, shares
+from .arrays import Images, shares
 from .splits import checked
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -17,19 +17,18 @@ CLOTHES = ("T-shirt", "Trousers", "Pullover", "Dress", "Coat", "Sandal", "Shirt"
 THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def mnist(split: str = "train", labels: bool = True, size: int = 28, binarise: Binarise = "none") -> Images:
-    """Handwritten digits, (1, 28, 28): 60,000 and 10,000 (LeCun, Cortes and Burges 1998)."""
+def mnist(split: str = "train", **chosen: Any) -> Images:
+    """Handwritten digits, (1, 28, 28): 60,000 and 10,000 (LeCun, Cortes and Burges 1998). `chosen`: of `options.GreyImages`."""
     from torchvision.datasets import MNIST
 
-    return _grey("mnist", MNIST, "MNIST/raw", DIGITS, split, options.GreyImages(labels=labels, size=size, binarise=binarise))
+    return _grey("mnist", MNIST, "MNIST/raw", DIGITS, split, options.GreyImages(**chosen))
 
 
-def fashion_mnist(split: str = "train", labels: bool = True, size: int = 28, binarise: Binarise = "none") -> Images:
-    """Clothes, (1, 28, 28): 60,000 and 10,000 (Xiao, Rasul and Vollgraf 2017)."""
+def fashion_mnist(split: str = "train", **chosen: Any) -> Images:
+    """Clothes, (1, 28, 28): 60,000 and 10,000 (Xiao, Rasul and Vollgraf 2017). `chosen`: of `options.GreyImages`."""
     from torchvision.datasets import FashionMNIST
 
-    chosen = options.GreyImages(labels=labels, size=size, binarise=binarise)
-    return _grey("fashion-mnist", FashionMNIST, "FashionMNIST/raw", CLOTHES, split, chosen)
+    return _grey("fashion-mnist", FashionMNIST, "FashionMNIST/raw", CLOTHES, split, options.GreyImages(**chosen))
 
 
 def cifar10(split: str = "train", labels: bool = True, flip: bool = False) -> Images:
@@ -60,6 +59,7 @@ def _grey(name: str, source: Any, folder: str, names: Sequence[str], split: str,
         frequencies=frequencies,
         binarise=chosen.binarise,
         stream=f"{name}/{split}",
+        labelled=chosen.labelled if split == "train" else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,11 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+LABELLED: Any = Field(
+    None, ge=1, description="Training: only so many keep their label, evenly over the classes, and are met as often as all those without."
+)
+
+
 class GreyImages(Options):
     """Of mnist and fashion-mnist."""
 
@@ -21,6 +26,7 @@ class GreyImages(Options):
     binarise: Literal["none", "threshold", "dynamic"] = Field(
         "none", description="Black and white only: by a threshold at one half, or drawn anew with the pixel's grey as its probability."
     )
+    labelled: int | None = LABELLED
 
 
 class ColourImages(Options):
@@ -34,6 +40,7 @@ class Digits(Options):
     """Of digits."""
 
     labels: bool = Field(True, description="Give the class as the condition `label`.")
+    labelled: int | None = LABELLED
 
 
 class Folder(Options):
@@ -88,3 +95,58 @@ class EightGaussians(Options):
 
     noise: float = Field(0.1, ge=0, description="Standard deviation of each Gaussian; their centres are 1 from the origin.")
     labels: bool = Field(True, description="Give the Gaussian as the condition `label`.")
+
+
+class Series(Options):
+    """Of every measured series."""
+
+    log: bool = Field(False, description="Take logarithms.")
+    difference: int = Field(0, ge=0, description="Take differences over so many steps; 0 takes none.")
+    window: int = Field(0, ge=0, description="Steps of an example; 0: the whole series is the one example.")
+    stride: int = Field(1, ge=1, description="Steps from one window to the next.")
+    test_share: float = Field(0.2, ge=0, lt=1, description="Share of the steps, the last ones, held out as the split `test`.")
+
+
+class AirlinePassengers(Series):
+    """Of airline-passengers."""
+
+    test_share: float = Field(1 / 6, ge=0, lt=1, description="Share of the steps, the last ones, held out as the split `test`.")
+
+
+class OwnSeries(Series):
+    """Of series:PATH."""
+
+    path: str = Field(description="The file: .csv with a header and a row per step, .npz or .safetensors.")
+    columns: str = Field("", description="Names of the columns that are channels, with commas; left out: all but a first one of dates.")
+
+
+class Seasonal(Options):
+    """Of seasonal."""
+
+    steps: int = Field(144, ge=2, le=100_000, description="Length of a series.")
+    period: int = Field(12, ge=2, description="Steps of a season.")
+    trend: float = Field(0.2, description="Rise per season.")
+    amplitude: float = Field(1.0, ge=0, description="Height of the seasons' first harmonic; the second has half of it.")
+    noise: float = Field(0.2, gt=0, description="Standard deviation of what is new in each step.")
+    memory: float = Field(0.6, gt=-1, lt=1, description="How much of the last step's deviation stays.")
+
+
+class Sprinkler(Options):
+    """Of sprinkler, which has none."""
+
+
+class OwnText(Options):
+    """Of text:PATH."""
+
+    path: str = Field(description="The file, UTF-8.")
+    unit: Literal["character", "word"] = Field("character", description="What a token is; words have blanks between them.")
+    lines: bool = Field(False, description="Each line is an example, and its end is its last token; else the text is cut into windows.")
+    length: int = Field(0, ge=0, le=65_536, description="Tokens of an example. 0: windows of 256; of lines, as many as the longest has.")
+    stride: int = Field(0, ge=0, description="Tokens from one window to the next; 0: its length.")
+    test_share: float = Field(0.1, ge=0, lt=1, description="Share of the text, its last part, held out as the split `test`.")
+
+
+class Sentences(Options):
+    """Of sentences."""
+
+    unit: Literal["character", "word"] = Field("word", description="What a token is.")

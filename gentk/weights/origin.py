@@ -1,0 +1,26 @@
+"""What weights were trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..host import lookup
+from .safety import read_config
+
+if TYPE_CHECKING:
+    from ..protocols import Dataset
+
+
+def dataset_of(folder: Path, title: str, name: str | None = None, split: str = "test") -> Dataset:
+    """The data set called `name`, or the one that the weights in `folder` were trained on. Raises UsageError where nobody knows."""
+    config = read_config(folder)
+    plugin = str(config["plugin"])
+    if name:
+        return lookup.dataset(name, split, plugin=plugin)
+    own, recipe = folder / "recipe.toml", str(config.get("recipe") or "")
+    if not own.is_file() and recipe not in lookup.specs("recipes", plugin):
+        raise UsageError(f"{title} does not say what it was trained on: give --dataset")
+    trained = lookup.recipe(plugin, str(own) if own.is_file() else recipe).dataset
+    return lookup.dataset(trained.name, split, trained.options, plugin)
