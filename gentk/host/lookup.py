@@ -138,7 +138,10 @@ def identify(model: Any) -> tuple[str, str]:
     package = kind.__module__.partition(".")[0]
     for name, plugin in host().plugins.items():
         if any(ep.module.partition(".")[0] == package for ep in plugin.entry_points):
-            for spec in specs("models", name).values():
+            offered = specs("models", name).values()
+            here = f"{kind.__module__}:{kind.__qualname__}"
+            # By name first: another model of the plugin may not be importable, or only slowly.
+            for spec in sorted(offered, key=lambda spec: spec.target != here):
                 if resolve(spec.target) is kind:
                     return name, spec.name
     raise GentkError(f"{kind.__module__}.{kind.__qualname__} is a model of no installed plugin, so its weights could not be read back")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import options, store
-from .arrays import Images, shares
+from .arrays import Binarise, Images, shares
 from .splits import checked
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -17,18 +17,24 @@ CLOTHES = ("T-shirt", "Trousers", "Pullover", "Dress", "Coat", "Sandal", "Shirt"
 THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def mnist(split: str = "train", **chosen: Any) -> Images:
-    """Handwritten digits, (1, 28, 28): 60,000 and 10,000 (LeCun, Cortes and Burges 1998). `chosen`: of `options.GreyImages`."""
+def mnist(
+    split: str = "train", labels: bool = True, size: int = 28, binarise: Binarise = "none", labelled: int | None = None
+) -> Images:
+    """Handwritten digits, (1, 28, 28): 60,000 and 10,000 (LeCun, Cortes and Burges 1998)."""
     from torchvision.datasets import MNIST
 
-    return _grey("mnist", MNIST, "MNIST/raw", DIGITS, split, options.GreyImages(**chosen))
+    chosen = options.GreyImages(labels=labels, size=size, binarise=binarise, labelled=labelled)
+    return _grey("mnist", MNIST, "MNIST/raw", DIGITS, split, chosen)
 
 
-def fashion_mnist(split: str = "train", **chosen: Any) -> Images:
-    """Clothes, (1, 28, 28): 60,000 and 10,000 (Xiao, Rasul and Vollgraf 2017). `chosen`: of `options.GreyImages`."""
+def fashion_mnist(
+    split: str = "train", labels: bool = True, size: int = 28, binarise: Binarise = "none", labelled: int | None = None
+) -> Images:
+    """Clothes, (1, 28, 28): 60,000 and 10,000 (Xiao, Rasul and Vollgraf 2017)."""
     from torchvision.datasets import FashionMNIST
 
-    return _grey("fashion-mnist", FashionMNIST, "FashionMNIST/raw", CLOTHES, split, options.GreyImages(**chosen))
+    chosen = options.GreyImages(labels=labels, size=size, binarise=binarise, labelled=labelled)
+    return _grey("fashion-mnist", FashionMNIST, "FashionMNIST/raw", CLOTHES, split, chosen)
 
 
 def cifar10(split: str = "train", labels: bool = True, flip: bool = False) -> Images:

@@ -15,6 +15,11 @@ def _points(name: str, target: str, options: str, summary: str) -> DatasetSpec:
     return DatasetSpec(name, f"gentk_datasets.points:{target}", "points", f"gentk_datasets.options:{options}", summary=summary)
 
 
+def _series(name: str, target: str, options: str, summary: str, argument: str | None = None) -> DatasetSpec:
+    target, options = f"gentk_datasets.series:{target}", f"gentk_datasets.options:{options}"
+    return DatasetSpec(name, target, "series", options, argument=argument, summary=summary)
+
+
 @hookimpl
 def gentk_datasets() -> Iterator[DatasetSpec]:
     yield _images("mnist", "downloads:mnist", "GreyImages", "Handwritten digits, 28×28, 10 classes (downloaded)")
@@ -42,3 +47,28 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
     yield _points("circles", "circles", "Circles", "Two concentric circles, 2 classes")
     yield _points("checkerboard", "checkerboard", "Checkerboard", "Every other square of a board")
     yield _points("eight-gaussians", "eight_gaussians", "EightGaussians", "Eight Gaussians on a circle, 8 classes")
+    yield _series("airline-passengers", "airline_passengers", "AirlinePassengers", "Airline passengers, 144 months (downloaded)")
+    yield _series("series", "series", "OwnSeries", "series:PATH, your own table of numbers over time", argument="path")
+    yield _series("seasonal", "seasonal", "Seasonal", "Generated series: trend, seasons and noise with a memory")
+    yield DatasetSpec(
+        "sprinkler",
+        "gentk_datasets.tables:sprinkler",
+        "table",
+        "gentk_datasets.options:Sprinkler",
+        summary="Clouds, sprinkler, rain, wet grass: four variables of a known graph",
+    )
+    yield DatasetSpec(
+        "text",
+        "gentk_datasets.text:text",
+        "text",
+        "gentk_datasets.options:OwnText",
+        argument="path",
+        summary="text:PATH, your own text, by character or word, in windows or lines",
+    )
+    yield DatasetSpec(
+        "sentences",
+        "gentk_datasets.text:sentences",
+        "text",
+        "gentk_datasets.options:Sentences",
+        summary="Generated sentences: words of nine kinds in turn, by word or letter",
+    )

@@ -85,3 +85,17 @@ def test_digits_are_split_without_overlap_and_count_their_classes() -> None:
     assert torch.allclose(counts, torch.tensor(train.spec.frequencies["label"]))
     assert train.spec.leaves["x"].levels == len(a["x"].unique()) == 17
     assert set(digits(labels=False)[0]) == {"x"}
+
+
+def test_with_hidden_labels_every_other_example_has_one_and_all_classes_are_met() -> None:
+    data, plain = digits("train", labelled=30), digits("train")
+    batch = data.batch(range(400))
+    known = batch["label"] < 10
+    assert known.tolist() == [i % 2 == 1 for i in range(400)]
+    assert torch.bincount(batch["label"][known][:30], minlength=10).tolist() == [3] * 10
+    assert len(data) == 2 * (len(plain) - 30)
+    whole = {tuple(x.flatten().tolist()): int(label) for x, label in zip(*plain.batch(range(len(plain))).values(), strict=True)}
+    assert all(whole[tuple(x.flatten().tolist())] == int(label) for x, label in zip(batch["x"][known], batch["label"][known], strict=True))
+    seen = {tuple(x.flatten().tolist()) for x in data.batch(range(len(data)))["x"]}
+    assert len(seen) == len(whole)
+    assert digits("test", labelled=30).batch(range(9))["label"].max() < 10

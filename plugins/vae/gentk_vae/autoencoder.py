@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gentk.conditions import Label
@@ -42,7 +43,7 @@ class Autoencoder(nn.Module):
         if self.label is None:
             return None
         value = batch["label"]
-        return value.float() if value.is_floating_point() else nn.functional.one_hot(value, self.label.classes).float()
+        return value.float() if value.is_floating_point() else F.one_hot(value, self.label.classes).float()
 
     def parameters_of(self, z: Tensor, given: Tensor | None) -> Tensor:
         """z (n, latent) → the parameters of p(x | z), (n, each, *shape)."""
@@ -64,7 +65,8 @@ class Autoencoder(nn.Module):
 
     def errors(self, parameters: Tensor, x: Tensor) -> dict[str, Tensor]:
         """Logged of every model: the squared error of the mean, per number."""
-        return {"mse": (self.law.mean(parameters) - x).square().mean()}
+        with torch.no_grad():
+            return {"mse": F.mse_loss(self.law.mean(parameters), x)}
 
 
 class AE(Autoencoder):

@@ -31,7 +31,7 @@ class Bernoulli(nn.Module):
         """given (n, 1, *shape), x (n, *shape) → (n,) nats."""
         logits = wide(given[:, 0])
         target = ((x - self.low) / (self.high - self.low)).to(logits)
-        return -F.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none").flatten(1).sum(1)
+        return (target * logits - F.softplus(logits)).flatten(1).sum(1)
 
     def mean(self, given: Tensor) -> Tensor:
         return self.low + (self.high - self.low) * wide(given[:, 0]).sigmoid()

@@ -34,6 +34,11 @@ def log_normal(z: Tensor, mean: Tensor | float = 0.0, log_var: Tensor | float = 
     return -0.5 * ((z - mean).square() * (-log_var).exp() + log_var + math.log(2 * math.pi)).sum(-1)
 
 
+def again(x: Any, k: int) -> Any:
+    """(n, …) → (k · n, …), all rows k times over; None stays None."""
+    return x if x is None or k == 1 else x.repeat(k, *[1] * (x.ndim - 1))
+
+
 class VAE(Autoencoder):
     """Variational autoencoder. Free bits: Kingma et al. 2016, §3.3; `importance`: IWAE, Burda et al. 2016; β: Higgins et al. 2017."""
 
@@ -67,8 +72,8 @@ class VAE(Autoencoder):
         k = self.config.importance
         z = mean + (0.5 * log_var).exp() * torch.randn_like(mean.expand(k, -1, -1))
         given = self.given(batch)
-        parameters = self.parameters_of(z.flatten(0, 1), given if given is None else given.repeat(k, 1))
-        log_likelihood = self.law.log_prob(parameters, batch["x"].repeat(k, *[1] * (batch["x"].ndim - 1))).view(k, -1)
+        parameters = self.parameters_of(z.flatten(0, 1), again(given, k))
+        log_likelihood = self.law.log_prob(parameters, again(batch["x"], k)).view(k, -1)
         each = kl(mean, log_var)
         reconstruction, divergence = -log_likelihood.mean(), each.sum(1).mean()
         if k > 1:
@@ -90,8 +95,8 @@ class VAE(Autoencoder):
         for first in range(0, samples, at_once):
             k = min(at_once, samples - first)
             z = torch.stack([mean + (0.5 * log_var).exp() * noise.normal(mean.shape[1]) for _ in range(k)])
-            parameters = self.parameters_of(z.flatten(0, 1), given if given is None else given.repeat(k, 1))
-            log_likelihood = self.law.log_prob(parameters, x.repeat(k, *[1] * (x.ndim - 1))).view(k, n)
+            parameters = self.parameters_of(z.flatten(0, 1), again(given, k))
+            log_likelihood = self.law.log_prob(parameters, again(x, k)).view(k, n)
             found.append(log_likelihood + log_normal(z) - log_normal(z, mean, log_var))
         weights = torch.cat(found).double()
         return weights.logsumexp(0) - math.log(samples)
