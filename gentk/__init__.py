@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .classification import classify as classify
     from .encoding import encode as encode
     from .gaussian.guidance import guided as guided
     from .host.hookspecs import hookimpl as hookimpl
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from .host.lookup import recipe as recipe
     from .host.lookup import sampler as sampler
     from .host.lookup import schedule as schedule
+    from .imputation import impute as impute
     from .interpolation import interpolate as interpolate
     from .likelihood import log_prob as log_prob
+    from .reconstruction import reconstruct as reconstruct
     from .sampling import finish as finish
     from .sampling import sample as sample
     from .sampling import stream as stream
@@ -26,15 +29,18 @@ if TYPE_CHECKING:
     from .weights import save as save
 
 _LAZY = {  # name: where it lives
+    "classify": "gentk.classification",
     "dataset": "gentk.host.lookup",
     "encode": "gentk.encoding",
     "finish": "gentk.sampling",
     "guided": "gentk.gaussian.guidance",
     "hookimpl": "gentk.host.hookspecs",
+    "impute": "gentk.imputation",
     "interpolate": "gentk.interpolation",
     "load": "gentk.weights",
     "log_prob": "gentk.likelihood",
     "recipe": "gentk.host.lookup",
+    "reconstruct": "gentk.reconstruction",
     "sample": "gentk.sampling",
     "sampler": "gentk.host.lookup",
     "save": "gentk.weights",

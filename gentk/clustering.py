@@ -53,7 +53,6 @@ def _spread(points: Tensor, k: int, generator: torch.Generator | None) -> Tensor
         chosen.append(torch.searchsorted(cdf, draw * cdf[-1], right=True).clamp(max=len(points) - 1))
         centre = points[chosen[-1]]
         distance = torch.minimum(distance, torch.addmv(size + centre.square().sum(), points, centre, alpha=-2).clamp(min=0))
-        distance[chosen[-1]] = 0
         weight = distance.double() if bool(distance.any()) else torch.ones_like(weight)  # every point is a centre's double
     return points[torch.stack(chosen)]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .errors import did_you_mean
+from .vocabulary import cut
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,25 +104,38 @@ class Label(_Condition):
 
 
 class Text(_Condition):
-    """A row of tokens, (n, length) int64, -1 where free. Text becomes tokens in the model; here tokens pass through."""
+    """A row of tokens, (n, length) int64, -1 where free. With `names`, the vocabulary, text is cut here; tokens pass through."""
 
     kind: Literal["text"] = "text"
     length: int = Field(ge=1)
+    names: tuple[str, ...] = Field((), description="The vocabulary: characters, or words with blanks between them.")
     metavar: str = "TEXT"
 
     def parse(self, text: str) -> str:
+        if self.names:
+            self._fits(self._cut(text))
         return text
 
     def prepare(self, value: Any, n: int) -> Tensor:
+        """`value`: a text, or several texts or rows of tokens. Raises ValueError for an unknown token and for one too many."""
         import torch
 
-        rows = dealt([[int(v) for v in row] for row in value], n)
-        if (longest := max(map(len, rows))) > self.length:
-            raise ValueError(f"{longest} tokens, this model holds {self.length}")
+        given = [value] if isinstance(value, str) else value
+        rows = dealt([self._cut(row) if isinstance(row, str) else [int(v) for v in row] for row in given], n)
+        self._fits(max(rows, key=len))
         out = torch.full((n, self.length), -1)
         for i, row in enumerate(rows):
             out[i, : len(row)] = torch.tensor(row, dtype=torch.int64)
         return out
+
+    def _cut(self, text: str) -> list[int]:
+        if not self.names:
+            raise ValueError("this model has no vocabulary: give tokens, not text")
+        return cut(text, self.names)
+
+    def _fits(self, row: Sequence[int]) -> None:
+        if len(row) > self.length:
+            raise ValueError(f"{len(row)} tokens, this model holds {self.length}")
 
 
 class Number(_Condition):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .encoding import encode, way
+from .encoding import STEPS, encode, way
 from .errors import UsageError
 from .noise import Philox
-from .protocols import Batch, Denoiser, LatentPrior, Sampler, can
-from .sampling import Samples, evaluating, final_data, place_of, sample
+from .protocols import Batch, Blendable, Decoder, Denoiser, Encoder, LatentPrior, Sampler, can
+from .sampling import Samples, as_batch, evaluating, final_data, finish, place_of, sample
 
 
 def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
@@ -38,31 +39,84 @@ def seeds(model: Any, chosen: list[int]) -> Tensor:
 
 
 def interpolate(
-    model: Any, ends: Tensor | Batch, frames: int = 8, *, sampler: Sampler | None = None, cond: Any = None, steps: int = 100
+    model: Any,
+    ends: Tensor | Batch,
+    frames: int = 8,
+    *,
+    labels: Sequence[int] | None = None,
+    sampler: Sampler | None = None,
+    cond: Any = None,
+    **options: Any,
 ) -> Samples:
     """`frames` samples from each end to the next, both included: (len(ends) − 1) · frames, pair by pair.
 
-    ends: what they are made from (`seeds`), or examples, which are encoded first and met again at both ends. A sampler that draws fresh
-    noise would jump between the frames. Raises UsageError for fewer than two ends, or a model that cannot do it.
+    ends: what they are made from (`seeds`), or examples, which are encoded first (with `options`, as `gentk.encode` takes them) and met
+    again at both ends. A sampler that draws fresh noise would jump between the frames. With `labels`, each of `ends` (n, …) stays what
+    it is and goes from each of these classes to the next: n · (len(labels) − 1) · frames, end by end.
+    Raises UsageError for fewer than two ends, or a model that cannot do it.
     """
     if frames < 2:
         raise UsageError(f"frames must be at least 2: both ends are shown, got {frames}")
+    if labels is not None:
+        return _between_labels(model, ends, labels, frames, cond or {})
     if not isinstance(ends, Tensor):
-        sampler = way(model, steps) if can(model, Denoiser) else sampler
+        denoiser = not can(model, Encoder) and can(model, Denoiser)
         cond = {k: v for k, v in ends.items() if k in model.conditions} or cond
-        ends = encode(model, ends, steps=steps)
+        ends = encode(model, ends, **options)
+        sampler = way(model, options.get("steps", STEPS)) if denoiser else sampler
     if len(ends) < 2:
         raise UsageError(f"interpolation needs at least two ends, got {len(ends)}")
+    if not ends.is_floating_point():
+        raise UsageError(f"the codes of {type(model).__name__} are classes: nothing lies between them")
+    between: Any = slerp if can(model, Denoiser) or can(model, LatentPrior) else torch.lerp  # without a prior, no sphere to stay on
     shares = torch.linspace(0, 1, frames).tolist()
-    path = torch.stack([slerp(ends[:-1], ends[1:], share) for share in shares], dim=1).flatten(0, 1)
+    path = torch.stack([between(ends[:-1], ends[1:], share) for share in shares], dim=1).flatten(0, 1)
     asked = {k: _first_ends(v, frames) if isinstance(v, Tensor) else v for k, v in (cond or {}).items()}
     if can(model, Denoiser):
         return sample(model, len(path), sampler=sampler, cond={**asked, "noise": path})
-    with torch.no_grad(), evaluating(model):
-        done = model.decode(path, {k: model.conditions[k].prepare(v, len(path)).to(path.device) for k, v in asked.items()})
-    return Samples({k: v.cpu() for k, v in ({"x": done} if isinstance(done, Tensor) else done).items()}, final_data(model))
+    if not can(model, Decoder):
+        raise UsageError(f"{type(model).__name__} decodes nothing: there is no way back from between the latents")
+    return decoded(model, path, conditions_of(model, asked, len(path)))
 
 
 def _first_ends(values: Tensor, frames: int) -> Tensor:
     """The condition of each frame: that of the end nearer to it."""
     return torch.stack([values[1:] if 2 * i >= frames else values[:-1] for i in range(frames)], dim=1).flatten(0, 1)
+
+
+def _between_labels(model: Any, z: Tensor | Batch, labels: Sequence[int], frames: int, cond: Any) -> Samples:
+    """Shares of two classes that sum to 1, (n, K) each, where `decode` else takes a class."""
+    if not (can(model, LatentPrior) and can(model, Blendable) and "label" in model.blends):
+        raise UsageError(f"{type(model).__name__} takes one class at a time: there is nothing between its labels")
+    if not isinstance(z, Tensor) or len(labels) < 2:
+        raise UsageError("between labels: wanted are latents, as `seeds` gives them, and at least two labels")
+    classes = torch.eye(model.conditions["label"].classes, device=z.device, dtype=z.dtype)[list(labels)]
+    shares = torch.linspace(0, 1, frames, device=z.device, dtype=z.dtype)[:, None]
+    way = ((1 - shares) * classes[:-1, None] + shares * classes[1:, None]).flatten(0, 1)  # (pairs · frames, K)
+    rows, each = len(z) * len(way), len(way)
+    others = conditions_of(model, {k: v for k, v in cond.items() if k != "label"}, rows, beside=("label",))
+    return decoded(model, z.repeat_interleave(each, 0), {**others, "label": way.repeat(len(z), 1)})
+
+
+def conditions_of(model: Any, asked: Any, n: int, beside: Collection[str] = ()) -> dict[str, Tensor]:
+    """What `decode` is told for n rows: what is asked for, else the trained "none". Drawing would make neighbours differ in more than
+    what is walked. Raises UsageError where there is no "none"."""
+    found: dict[str, Tensor] = {}
+    for key, condition in model.conditions.items():
+        if key in beside:
+            continue
+        value = condition.prepare(asked[key], n) if key in asked else condition.null(n)
+        if value is not None:
+            found[key] = value
+        elif condition.required or getattr(condition, "classes", 0):  # a class that was never left out in training
+            raise UsageError(f"say which {key}: --{key.replace('_', '-')}")
+    return found
+
+
+def decoded(model: Any, z: Tensor, cond: Batch) -> Samples:
+    """What the model makes of latents z (n, …) under these conditions."""
+    place = place_of(model)
+    z = z.to(place.device, place.dtype)
+    with torch.no_grad(), evaluating(model):
+        done = as_batch(finish(model, model.decode(z, {k: v.to(z.device) for k, v in cond.items()})))
+    return Samples({k: v.cpu() for k, v in done.items()}, final_data(model))

@@ -3,47 +3,45 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .asking import checked, parts
 from .errors import UsageError
-from .noise import Philox
 from .protocols import Batch, Denoiser, Likelihood, can
-from .sampling import BATCH, evaluating, place_of
+from .sampling import evaluating
 
 
 def log_prob(model: Any, batch: Batch, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
     """Nats per example, (n,) on the host: a density in the data's units, or a mass where they are quantised (`levels`).
 
-    What is random in it (dequantisation, probes) belongs to (seed, row), so that the batch size changes nothing. `options` are those of
-    `gentk.gaussian.likelihood.log_prob` (`steps`, `probes`) for denoisers. Raises UsageError for a model that has no likelihood.
+    What is random in it (dequantisation, probes, importance samples) belongs to (seed, row), so that the batch size changes nothing.
+    `options` are the keyword-only parameters of the model's own `log_prob`, or those of `gentk.gaussian.likelihood.log_prob` (`steps`,
+    `probes`) for denoisers. Raises UsageError for a model that has no likelihood, and for options that it does not take.
     """
-    own = can(model, Likelihood)
-    if not own and not can(model, Denoiser):
-        raise UsageError(f"{type(model).__name__} has no likelihood: it offers no log_prob, and it is no Denoiser")
-    if own and options:
-        raise UsageError(f"{type(model).__name__} has a likelihood of its own, without options: leave out {', '.join(options)}")
-    place, size, n = place_of(model), batch_size or BATCH, len(next(iter(batch.values())))
+    ask = asked(model)
+    told = checked(ask, options, f"the likelihood of {type(model).__name__}")
     found = []
-    for first in range(0, n, size):
-        part = {k: v[first : first + size].to(place.device) for k, v in batch.items()}
-        part = {k: v.to(torch.promote_types(place.dtype, torch.float32)) if v.is_floating_point() else v for k, v in part.items()}
-        rows = len(next(iter(part.values())))
-        noise = Philox(seed, range(first, first + rows), place.device)
+    for part, noise in parts(model, batch, seed=seed, batch_size=batch_size):
         with torch.no_grad(), evaluating(model):
-            found.append(_ask(model, own, part, noise, options).cpu())
+            found.append(ask(part, noise, **told).cpu())
     return torch.cat(found)
 
 
-def _ask(model: Any, own: bool, batch: Batch, noise: Philox, options: Any) -> Tensor:
-    if own:
-        answer: Tensor = model.log_prob(batch, noise)
-        return answer
+def asked(model: Any) -> Callable[..., Tensor]:
+    """(batch, noise, **options) → (n,): the model's own `log_prob`, or the ODE's. Raises UsageError where there is neither."""
+    if can(model, Likelihood):
+        own: Callable[..., Tensor] = model.log_prob
+        return own
+    if not can(model, Denoiser):
+        raise UsageError(f"{type(model).__name__} has no likelihood: it offers no log_prob, and it is no Denoiser")
     from .gaussian.likelihood import log_prob as by_ode
 
-    return by_ode(model, batch, noise, **options)
+    return partial(by_ode, model)
 
 
 def kind_of(model: Any) -> str:
@@ -56,6 +54,6 @@ def kind_of(model: Any) -> str:
     return "exact" if math.prod(leaf.shape) <= EXACT and not leaf.levels else "estimate"
 
 
-def bits_per_dim(nats: Tensor, size: int) -> Tensor:
+def bits_per_dim(nats: Tensor, size: float) -> Tensor:
     """−log₂ p(x) per number of an example, of `size` numbers; for quantised data the bits of a code for one of them."""
     return -nats / (size * math.log(2))

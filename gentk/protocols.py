@@ -218,6 +218,12 @@ class LatentPrior(Decoder, Protocol):
     def prior(self, n: int, noise: Noise) -> Tensor: ...
 
 
+class Blendable(Protocol):
+    """Takes a mixture of classes where `cond` wants a class: (n, K) float shares that sum to 1, for the conditions in `blends`."""
+
+    blends: tuple[str, ...]
+
+
 class Drawable(Protocol):
     def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor | Batch: ...
 

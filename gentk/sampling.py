@@ -143,7 +143,8 @@ def default_sampler(model: Any) -> Sampler:
         kind = resolve(spec.target)
         if can(model, kind.needs):
             return kind()  # type: ignore[no-any-return]
-    raise UsageError(f"{type(model).__name__} cannot be sampled: {lacking(model) or 'it offers no capability that a sampler of the core needs'}")
+    why = lacking(model) or "it offers no capability that a sampler of the core needs"
+    raise UsageError(f"{type(model).__name__} cannot be sampled: {why}")
 
 
 def lacking(model: Any) -> str:

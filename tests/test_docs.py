@@ -45,11 +45,11 @@ def lines() -> list[tuple[str, str]]:
 def test_every_command_line_in_the_documents_exists(page: str, line: str) -> None:
     words = re.split(r"\bgentk\b", line, maxsplit=1)[1].split()
     assert words[0] in COMMANDS
-    options = [w for w in words if w.startswith("--") and w != "--help"]
+    options = [w for w in words if w.startswith("--") and w not in ("--help", "--json")]
+    words = re.sub(r"--(weights|guide) (runs/)?[\w-]+(?!\S)", "", line).split("gentk", 1)[1].split()  # runs that a reader has
     if words[0] == "sample":
         from gentk.cli.sample import command
 
-        words = re.sub(r"--(weights|guide) (runs/)?\w+(?!\S)", "", line).split("gentk", 1)[1].split()  # runs that a reader has
         real = command(words[1:], resilient=False)
     else:
         group = root()

@@ -60,7 +60,7 @@ def draw(found: Subject, request: Request) -> None:
     samples.save(path)
     if request.trajectory:
         modality.animate(frames, samples.data, request.trajectory)
-    report(found, request, path, seconds)
+    report(found, request, path, seconds, modality.words(samples.batch, samples.data))
 
 
 def prepared(found: Subject, request: Request) -> Any:
@@ -114,7 +114,7 @@ def fresh(name: str) -> Path:
     return path
 
 
-def report(found: Subject, request: Request, path: Path, seconds: float) -> None:
+def report(found: Subject, request: Request, path: Path, seconds: float, words: str | None = None) -> None:
     data = {
         "file": str(path),
         "trajectory": str(request.trajectory) if request.trajectory else None,
@@ -128,12 +128,14 @@ def report(found: Subject, request: Request, path: Path, seconds: float) -> None
         "seed": request.seed,
         "seconds": round(seconds, 2),
     }
-    out.result(data, lambda: people(data))
+    out.result(data, lambda: people(data, words))
 
 
-def people(data: dict[str, Any]) -> Any:
+def people(data: dict[str, Any], words: str | None = None) -> Any:
+    from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", justify="right")
@@ -145,8 +147,9 @@ def people(data: dict[str, Any]) -> Any:
     table.add_row("weights", escape(weights))
     table.add_row("sampler", escape(", ".join([data["sampler"], *(f"{k} {v}" for k, v in data["options"].items() if v is not None)])))
     table.add_row("seed", str(data["seed"]))
-    table.add_row("time", f"{data['seconds']:.1f} s, {data['n'] / max(data['seconds'], 1e-9):.1f} samples/s")
-    return table
+    rate = f", {data['n'] / data['seconds']:.1f} samples/s" if data["seconds"] else ""  # of no time at all, nobody asks
+    table.add_row("time", f"{data['seconds']:.1f} s{rate}")
+    return Group(Text(words), Text(""), table) if words else table
 
 
 def short(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Option
 
@@ -15,10 +15,8 @@ from .drawing import fresh
 from .examples import Dataset_, File, Split, examples
 from .flags import Flag
 from .out import out
+from .sample import pairs
 from .subject import Subject, subject
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def encode(
@@ -30,8 +28,7 @@ def encode(
     dataset: Dataset_ = None,
     split: Split = "test",
     n: Annotated[int, Option("-n", min=1, help="How many examples.")] = 16,
-    steps: Annotated[int, Option(min=1, help="Denoisers: steps from data to noise.")] = 100,
-    iterations: Annotated[int, Option(min=1, help="Denoisers: iterations of each step; 1 is plain DDIM inversion.")] = 5,
+    option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the model's encoding, by name.")] = [],
     out_: Annotated[Path | None, Option("--out", metavar="FILE.npz", help="Where to. \\[default: a new file here]")] = None,
     device: choices.Device = "auto",
     extra: dict[str, Any] = {},
@@ -40,45 +37,37 @@ def encode(
     from ..errors import UsageError
 
     found = subject(plugin, recipe, weights, None, model)
+    options = pairs(option, {})
     path = out_ or fresh(f"{found.title.replace('/', '-')}-codes.npz")
     if path.suffix not in ARRAYS:
         raise UsageError(f"{path}: codes are saved as {' or '.join(ARRAYS)}")
     writable(path)
     batch = examples(found, source, dataset, split, n, extra)
     from ..encoding import encode as encoded
+    from ..encoding import returned
     from ..sampling import pick_device
     from ..weights.folder import read
 
     made = read(found.folder).to(pick_device(device))
-    z = encoded(made, batch, steps=steps, iterations=iterations)
+    z = encoded(made, batch, **options)
     save_arrays({**batch, "x": z}, made.data, path)
-    missed = (returned(made, z, batch, steps) - batch["x"]).square().mean().sqrt()
-    told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(z), "way_back_rms": float(missed)}
-    told["sample"] = again(found, path, made, steps)
+    back = {key: value for key, value in options.items() if key == "steps"}
+    cond = {key: value for key, value in batch.items() if key in made.conditions}
+    x = returned(made, z, cond, **back)
+    missed = None if x is None else float((x.double() - batch["x"].double()).square().mean().sqrt())
+    told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(z), "way_back_rms": missed}
+    told["sample"] = again(found, path, made, **back)
     out.result(told, lambda: people(told))
 
 
-def returned(model: Any, z: Tensor, batch: Mapping[str, Tensor], steps: int) -> Tensor:
-    """The examples that the codes give back."""
-    from ..encoding import way
-    from ..protocols import Denoiser, can
-    from ..sampling import as_batch, evaluating, sample
-
-    cond = {key: value for key, value in batch.items() if key in model.conditions}
-    if can(model, Denoiser):
-        return sample(model, len(z), sampler=way(model, steps), cond={**cond, "noise": z.cpu()})["x"]
-    with evaluating(model):
-        return as_batch(model.decode(z, cond))["x"].detach().cpu()
-
-
-def again(found: Subject, path: Path, model: Any, steps: int) -> str | None:
+def again(found: Subject, path: Path, model: Any, **back: Any) -> str | None:
     """The `gentk sample` line that walks back, where there is one."""
-    from ..encoding import way
-    from ..protocols import Denoiser, can
+    from ..encoding import STEPS, way
+    from ..protocols import Denoiser, Encoder, can
 
-    if not can(model, Denoiser):
+    if can(model, Encoder) or not can(model, Denoiser):
         return None
-    sampler = way(model, steps)
+    sampler = way(model, **{"steps": STEPS, **back})
     told: dict[str, Any] = {k: getattr(sampler, k) for k in sampler.model_fields_set if getattr(sampler, k) is not None and k != "clip"}
     words = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in told.items())
     return f"gentk sample --weights {found.title} --sampler euler {words} --no-clip --noise {path}"
@@ -88,7 +77,8 @@ def people(told: dict[str, Any]) -> str:
     from rich.markup import escape
 
     hint = f"\nback: {told['sample']} -n {told['examples']}" if told["sample"] else ""
-    return escape(f"{told['file']}  {told['examples']} codes; the way back misses by {told['way_back_rms']:.2g} (rms){hint}")
+    missed = f"; the way back misses by {told['way_back_rms']:.2g} (rms)" if told["way_back_rms"] is not None else ""
+    return escape(f"{told['file']}  {told['examples']} codes{missed}{hint}")
 
 
 def flags(found: Subject, words: Mapping[str, Any]) -> list[Flag]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -14,7 +15,7 @@ from .subject import Subject
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..protocols import Dataset
+    from ..protocols import Dataset, DataSpec
 
 File = Annotated[str | None, Option("--source", metavar="FILE|DIR", help="The examples: a picture, a folder of them, .csv, .npz …")]
 Dataset_ = Annotated[
@@ -24,39 +25,74 @@ Dataset_ = Annotated[
 Split = Annotated[str, Option(metavar="NAME", help="Which part of the data set.")]
 
 
-def dataset_of(found: Subject, name: str | None = None, split: str = "test") -> Dataset:
-    """The data set called `name`, or the one that the weights were trained on. Raises UsageError where nobody knows."""
-    if name:
-        return lookup.dataset(name, split, plugin=found.plugin)
-    own, recipe = found.folder / "recipe.toml", str(found.config.get("recipe") or "")
-    if not own.is_file() and recipe not in lookup.specs("recipes", found.plugin):
-        raise UsageError(f"{found.title} does not say what it was trained on: give --dataset")
-    trained = lookup.recipe(found.plugin, str(own) if own.is_file() else recipe).dataset
-    return lookup.dataset(trained.name, split, trained.options, found.plugin)
+def dataset_of(found: Subject, name: str | None = None, split: str = "test", **changed: Any) -> Dataset:
+    """The data set called `name`, or the one that the weights were trained on; `changed`: some of its options. Raises UsageError."""
+    from ..weights.origin import dataset_of as trained_on
+
+    return trained_on(found.folder, found.title, name, split, **changed)
 
 
-def examples(found: Subject, file: str | None, dataset: str | None, split: str, n: int, asked: dict[str, Any]) -> dict[str, Tensor]:
-    """{"x": (n, …), conditions}: the first `n` of the data set, or what the file holds. `asked` replaces the conditions of the data."""
-    import torch
+def examples(
+    found: Subject,
+    file: str | None,
+    dataset: str | None,
+    split: str,
+    n: int,
+    asked: dict[str, Any],
+    *,
+    optional: Collection[str] = (),
+    gaps: bool = False,
+) -> dict[str, Tensor]:
+    """Leaves and conditions, (n, …) each: the first `n` of the data set, or what the file holds. `asked` replaces the data's conditions.
 
+    `optional`: conditions that may stay unsaid where the examples do not say them; of any other that has no "none", UsageError asks.
+    `gaps`: numbers may be missing, and are NaN then.
+    """
     from ..protocols import DataSpec
-    from ..training.order import fetch
 
     data, conditions = DataSpec.model_validate(found.config["data"]), found.conditions()
     if file and dataset:
         raise UsageError("--source and --dataset both say what the examples are: give one")
-    if file:
-        x = torch.as_tensor(lookup.modality(data.modality).read(file, data.shape))
-        batch = {"x": (x if x.ndim > len(data.shape) else x[None])[:n]}
-    else:
-        source = dataset_of(found, dataset, split)
-        batch = dict(fetch(source, range(min(n, len(source)))))
-        if batch["x"].shape[1:] != data.shape:
-            raise UsageError(f"these examples are {tuple(batch['x'].shape[1:])}, {found.title} knows {data.shape}")
+    if "x" not in data.leaves:
+        raise UsageError(f"{found.title} makes {', '.join(data.leaves)}: this command looks at examples that are one x")
+    known = from_file(file, data, n, gaps) if file else from_dataset(dataset_of(found, dataset, split), data, n, found.title)
+    batch = {key: known[key] for key in data.leaves}
     rows = len(batch["x"])
     for key, condition in conditions.items():
-        value = condition.prepare(asked[key], rows) if key in asked else batch.get(key, condition.null(rows))
-        if value is None:
+        try:
+            given = asked.get(key, known.get(key) if file else None)
+            value = condition.prepare(given, rows) if given is not None else known.get(key, condition.null(rows))
+        except ValueError as error:
+            raise UsageError(f"{key}: {error}") from None
+        if value is not None:
+            batch[key] = value
+        elif key not in optional:
             raise UsageError(f"say which {key} these are: --{key}")
-        batch[key] = value
-    return {key: value for key, value in batch.items() if key == "x" or key in conditions}
+    return batch
+
+
+def from_file(file: str, data: DataSpec, n: int, gaps: bool) -> dict[str, Tensor]:
+    """The first n examples of a file, of the kinds of number that the data are; conditions under their own names."""
+    import torch
+
+    read = lookup.modality(data.modality).read_examples(file, data, gaps=gaps)
+    batch = {key.removeprefix("cond_"): torch.as_tensor(value)[:n] for key, value in read.items()}
+    for key, leaf in data.leaves.items():
+        if key not in batch:
+            raise UsageError(f"{file} holds no '{key}' of its examples: give an .npz that has it")
+        if leaf.classes and not batch[key].isnan().any():
+            batch[key] = batch[key].long()
+    return batch
+
+
+def from_dataset(source: Dataset, data: DataSpec, n: int, title: str) -> dict[str, Tensor]:
+    """The first n examples of a data set, if the model can know them."""
+    from ..training.order import fetch
+
+    batch = dict(fetch(source, range(min(n, len(source)))))
+    for key, leaf in data.leaves.items():
+        if key not in batch:
+            raise UsageError(f"these examples have no '{key}', and {title} wants it")
+        if tuple(batch[key].shape[1:]) != leaf.shape:
+            raise UsageError(f"these examples are {tuple(batch[key].shape[1:])}, {title} knows {leaf.shape}")
+    return batch

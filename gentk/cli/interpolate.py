@@ -28,6 +28,9 @@ def interpolate(
     model: choices.Model = None,
     weights: choices.Weights = None,
     seeds: Annotated[str, Option(metavar="0,1,2", help="Between the samples of these seeds.")] = "0,1,2,3",
+    labels: Annotated[
+        str | None, Option(metavar="3,8", help="From class to class, each seed a row; for models that take shares of classes.")
+    ] = None,
     source: File = None,
     dataset: Dataset_ = None,
     split: Split = "test",
@@ -41,8 +44,12 @@ def interpolate(
     device: choices.Device = "auto",
     extra: dict[str, Any] = {},
 ) -> None:
-    """From one sample to another through what both are made from: between seeds, or between examples, which are encoded first."""
+    """From one sample to another through what both are made from: between seeds, between examples, which are encoded first, or between
+    labels."""
     found = subject(plugin, recipe, weights, sampler, model)
+    if labels and (source or dataset):
+        raise UsageError("--labels goes between classes, --source and --dataset between examples: give one")
+    way = classes(found, labels) if labels else None
     asked = {key: extra.pop(key) for key in list(extra) if key in found.conditions()}
     chosen = check(found, {**found.options, **extra, **pairs(option, extra)})
     kind = lookup.modality(found.config["data"]["modality"])
@@ -59,8 +66,8 @@ def interpolate(
         ends: Any = examples(found, source, dataset, split, n, asked)
         samples = interpolation.interpolate(made, ends, frames)
     else:
-        ends = interpolation.seeds(made, numbers(seeds))
-        samples = interpolation.interpolate(made, ends, frames, sampler=chosen, cond=asked)
+        ends = interpolation.seeds(made, numbers(seeds, least=1 if way else 2))
+        samples = interpolation.interpolate(made, ends, frames, labels=way, sampler=chosen, cond=asked)
     if moving:
         kind.animate(one_by_one(samples, frames), samples.data, path)
     elif path.suffix.lower() == ".png":
@@ -71,14 +78,28 @@ def interpolate(
     out.result(told, lambda: people(told))
 
 
-def numbers(text: str) -> list[int]:
+def numbers(text: str, least: int = 2) -> list[int]:
     try:
         found = [int(part) for part in text.split(",")]
     except ValueError:
         found = []
-    if len(found) < 2 or min(found) < 0:
-        raise UsageError(f"--seeds wants two or more seeds, 0,1,2; got '{text}'")
+    if len(found) < least or min(found) < 0:
+        raise UsageError(f"--seeds wants {'one or more seeds' if least == 1 else 'two or more seeds'}, 0,1,2; got '{text}'")
     return found
+
+
+def classes(found: Subject, text: str) -> list[int]:
+    """The classes to go between."""
+    condition = found.conditions().get("label")
+    if condition is None:
+        raise UsageError(f"{found.title} knows no labels: leave out --labels")
+    try:
+        chosen = condition.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--labels: {error}") from None
+    if len(chosen) < 2 or None in chosen:
+        raise UsageError(f"--labels wants two or more classes, 3,8; got '{text}'")
+    return list(chosen)
 
 
 def one_by_one(samples: Samples, frames: int) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
@@ -12,7 +12,15 @@ from . import choices, lines
 from .examples import Dataset_, File, Split, examples
 from .flags import Flag
 from .out import out
+from .sample import pairs
 from .subject import Subject, subject
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Options = Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the model's likelihood, by name.")]
+Seed = Annotated[int, Option(min=0, max=2**63, help="Of what is random in it: dequantisation, probes, draws of latents.")]
+Together = Annotated[int | None, Option("--batch-size", min=1, help="Examples taken together; changes no number.")]
 
 
 def likelihood(
@@ -24,26 +32,26 @@ def likelihood(
     dataset: Dataset_ = None,
     split: Split = "test",
     n: Annotated[int, Option("-n", min=1, help="How many examples.")] = 16,
-    seed: Annotated[int, Option(min=0, max=2**63, help="Of what is random in it: dequantisation, probes.")] = 0,
-    steps: Annotated[int | None, Option(min=1, help="Denoisers: steps of the ODE, four evaluations each. \\[default: 50]")] = None,
-    probes: Annotated[
-        int | None, Option(min=1, help="Denoisers: probes of the divergence. \\[default: 1, exact for points]")
-    ] = None,
-    batch_size: Annotated[int | None, Option(min=1, help="Examples taken together; changes no number.")] = None,
+    seed: Seed = 0,
+    option: Options = [],
+    batch_size: Together = None,
     device: choices.Device = "auto",
     extra: dict[str, Any] = {},
 ) -> None:
     """How likely a model finds examples: log p(x) in nats, and in bits per number."""
     found = subject(plugin, recipe, weights, None, model)
-    batch = examples(found, source, dataset, split, n, extra)
+    options = pairs(option, {})
     from ..likelihood import bits_per_dim, kind_of, log_prob
+    from ..protocols import Likelihood, can
     from ..sampling import pick_device
     from ..weights.folder import read
 
     made = read(found.folder).to(pick_device(device))
-    options = {key: value for key, value in (("steps", steps), ("probes", probes)) if value is not None}
+    free = found.conditions() if can(made, Likelihood) else ()  # a likelihood of its own sums over what is not said
+    batch = examples(found, source, dataset, split, n, extra, optional=free)
     nats = log_prob(made, batch, seed=seed, batch_size=batch_size, **options)
-    size, count = batch["x"][0].numel(), len(nats)
+    sizes, count = numbers(batch), len(nats)
+    size = float(sizes.mean())
     error = float(nats.std() / math.sqrt(count)) if count > 1 else None
     told = {
         "weights": found.title,
@@ -51,18 +59,27 @@ def likelihood(
         "kind": kind_of(made),
         "nats": float(nats.mean()),
         "standard_error": error,
-        "bits_per_dim": float(bits_per_dim(nats, size).mean()),
+        "bits_per_dim": float(bits_per_dim(nats.mean(), size)),
         "each": nats.tolist(),
     }
     out.result(told, lambda: people(told, size))
 
 
-def people(told: dict[str, Any], size: int) -> str:
+def numbers(batch: Mapping[str, Tensor]) -> Tensor:
+    """How many numbers of each example count, (n,): all, or what its `length` says."""
+    import torch
+
+    x = batch["x"]
+    whole = x[0].numel()
+    return (batch["length"] * (whole // x.shape[1])).double() if "length" in batch else x.new_full((len(x),), whole, dtype=torch.float64)
+
+
+def people(told: dict[str, Any], size: float) -> str:
     from rich.markup import escape
 
     spread = f" ± {told['standard_error']:.3f}" if told["standard_error"] is not None else ""
     return escape(
-        f"log p(x) = {told['nats']:.3f}{spread} nats per example ({told['kind']}), {told['bits_per_dim']:.4f} bits/dim of {size}; "
+        f"log p(x) = {told['nats']:.3f}{spread} nats per example ({told['kind']}), {told['bits_per_dim']:.4f} bits/dim of {size:.4g}; "
         f"{told['examples']} examples, {told['weights']}"
     )
 

@@ -17,6 +17,7 @@ from .sample import check, pairs
 from .subject import Subject, subject
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Tensor
 
     from ..modalities.points import Limits
@@ -274,38 +275,76 @@ def density(
     grid: Annotated[int, Option(min=10, max=1000, help="Points along each side.")] = 90,
     out_: Out = None,
 ) -> None:
-    """log p(x) of a model of points in the plane, with the data on top."""
+    """log p(x) of a model of points in the plane, with the data on top. Of one that knows classes: that of each, and where Bayes' rule
+    decides for another; --label: one class, or "none"."""
     found = subject(plugin, recipe, weights, None, model)
     plane(found, "densities")
     path = picture_path(out_, f"{found.title.replace('/', '-')}-density.png")
-    conditions = found.conditions()
-    if label is not None and "label" not in conditions:
+    if label is not None and "label" not in found.conditions():
         raise UsageError(f"{found.title} knows no labels: leave out --label")
-    from ..likelihood import log_prob
     from ..modalities.points import limits
-    from ..plots import planes, style
+    from ..plots import style
     from ..weights.folder import read
 
     made = read(found.folder)
     real = cloud(found, dataset, split, 2000)
     span = limits([real["x"].numpy()])
-    given = {}
-    for key, condition in conditions.items():
+    points = {"x": lattice(span, grid), **grounds(found, label, grid * grid)}
+    each = "label" in found.conditions() and label is None
+    picture, mass = (by_class if each else at_once)(made, points, span, real, label, found.title)
+    style.save(picture, path)
+    cell = (span[0][1] - span[0][0]) * (span[1][1] - span[1][0]) / (grid - 1) ** 2
+    told: dict[str, Any] = {"classes": made.conditions["label"].classes} if each else {}
+    done(path, weights=found.title, **told, mass=round(mass * cell, 4))
+
+
+def grounds(found: Subject, label: str | None, n: int) -> dict[str, Tensor]:
+    """The conditions of n points: what is asked for, else "none". Raises UsageError for one that is neither."""
+    given: dict[str, Tensor] = {}
+    for key, condition in found.conditions().items():
+        if key == "label" and label is None:
+            continue
         try:
-            value = condition.prepare(label, grid * grid) if key == "label" and label is not None else condition.null(grid * grid)
+            value = condition.prepare(label, n) if key == "label" else condition.null(n)
         except ValueError as error:
             raise UsageError(f"--label: {error}") from None
         if value is None:
             raise UsageError(f"say which {key}: --{key}")
-        if key == "label" and label is not None and len(set(value.tolist())) > 1:
+        if key == "label" and len(set(value.tolist())) > 1:
             raise UsageError(f"--label: a density is that of one class, got '{label}'")
         given[key] = value
-    nats = log_prob(made, {"x": lattice(span, grid), **given}, batch_size=grid * grid)
-    shown = real["x"] if label is None or "label" not in real else real["x"][real["label"] == given["label"][0]]
-    title = f"log p(x{'' if label is None else f' | {label}'}), {found.title}"
-    style.save(planes.density(nats.reshape(grid, grid).numpy(), span, shown.numpy(), title), path)
-    cell = (span[0][1] - span[0][0]) * (span[1][1] - span[1][0]) / (grid - 1) ** 2
-    done(path, weights=found.title, mass=round(float(nats.exp().sum() * cell), 4))
+    return given
+
+
+def at_once(
+    model: Any, points: dict[str, Tensor], span: Limits, real: dict[str, Tensor], label: str | None, title: str
+) -> tuple[Figure, float]:
+    """The picture of log p(x), or log p(x | label), and the sum of the density over the grid."""
+    from ..likelihood import log_prob
+    from ..plots import planes
+
+    n = len(points["x"])
+    nats = log_prob(model, points, batch_size=n)
+    shown = real["x"] if label is None or "label" not in real else real["x"][real["label"] == points["label"][0]]
+    name = f"log p(x{'' if label is None else f' | {label}'}), {title}"
+    side = round(n**0.5)
+    return planes.density(nats.reshape(side, side).numpy(), span, shown.numpy(), name), float(nats.exp().sum())
+
+
+def by_class(
+    model: Any, points: dict[str, Tensor], span: Limits, real: dict[str, Tensor], label: str | None, title: str
+) -> tuple[Figure, float]:
+    """The picture of log p(x | y) of every class y, and the sum of Σ p(x | y) p(y) over the grid."""
+    from ..classification import log_joint, log_prior
+    from ..plots import planes
+
+    n = len(points["x"])
+    prior, joint = log_prior(model), log_joint(model, points, batch_size=n)
+    given = (joint - prior).T.reshape(len(prior), round(n**0.5), -1)
+    names = model.conditions["label"].names or [str(k) for k in range(len(prior))]
+    label_of = real["label"].numpy() if "label" in real else None
+    picture = planes.classes(given.numpy(), prior.numpy(), span, real["x"].numpy(), label_of, f"log p(x | y), {title}", names)
+    return picture, float(joint.exp().sum())
 
 
 def lattice(span: Limits, grid: int) -> Tensor:

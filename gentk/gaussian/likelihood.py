@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..protocols import Batch, Denoiser, Noise
@@ -17,7 +19,10 @@ from .circle import angle, lowest, slope
 EXACT = 16  # numbers in an example up to which the divergence is summed in full: one backward pass each
 
 
-def log_prob(d: Denoiser, batch: Batch, noise: Noise, *, steps: int = 50, probes: int | None = None) -> Tensor:
+Count = Annotated[int, Field(ge=1)]
+
+
+def log_prob(d: Denoiser, batch: Batch, noise: Noise, *, steps: Count = 50, probes: Count | None = None) -> Tensor:
     """Nats per example, (n,), for batch["x"] (n, …) under its conditions; 4 · `steps` evaluations and as many divergences.
 
     The divergence is exact up to 16 numbers an example, else Hutchinson's estimate with `probes` (1) random signs, the same ones along

@@ -9,6 +9,9 @@ __all__ = ["CORE", "Modality", "modality"]
 CORE = {
     "points": "gentk.modalities.points:Points",
     "image": "gentk.modalities.image:Image",
+    "series": "gentk.modalities.series:Series",
+    "table": "gentk.modalities.table:Table",
+    "text": "gentk.modalities.text:Text",
 }
 """The core's own, name → target. A plugin's are found by the host, which falls back here."""
 

@@ -59,9 +59,29 @@ class Modality(ABC):
     def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """The leaf `x` in a file: `shape`, or (n, *shape) where it holds several, in the units of the DataSpec. Raises UsageError."""
 
+    def read_examples(self, path: str | Path, spec: DataSpec, *, gaps: bool = False) -> dict[str, NDArray[Any]]:
+        """Leaves and, as `cond_NAME`, conditions in a file, (n, …) each: what `save` wrote. Where the file says no `length`, examples are
+        full. `gaps`: missing numbers are NaN, else refused. Raises UsageError."""
+        import numpy as np
+
+        from .arrays import read_arrays
+
+        x = self.read(path, spec.shape)
+        x = x if x.ndim > len(spec.shape) else x[None]
+        if not gaps and np.isnan(x).any():
+            raise UsageError(f"{path}: some numbers are missing; gentk impute fills them in")
+        found = read_arrays(path) if Path(path).suffix.lower() in ARRAYS else {}
+        if "length" in spec.leaves and "length" not in found:
+            found["length"] = np.full(len(x), spec.shape[0], np.int64)
+        return {**found, "x": x}
+
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
         """All the examples at a glance; `columns` in a row, where there are rows. Raises UsageError where there is no picture."""
         raise UsageError(f"there is no picture of {self.name}; save it as {' or '.join(self.suffixes)}")
+
+    def words(self, batch: Batch, spec: DataSpec) -> str | None:
+        """The first few examples as a terminal can show them; None where a person needs the file."""
+        return None
 
     def frames(self, frames: Iterable[Batch], spec: DataSpec, columns: int | None = None) -> list[PIL.Image.Image]:
         """One picture per state, all of one size and, where they have axes, with one pair of limits."""

@@ -52,7 +52,7 @@ class Points(Modality):
             save_picture(self.picture(batch, spec), path)
 
     def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """.csv with a header (the columns x0, x1 …), .npz, .safetensors."""
+        """.csv with a header (the columns x0, x1 …; an empty cell is NaN), .npz, .safetensors."""
         path = Path(path)
         if path.suffix.lower() in ARRAYS:
             return read_x(path, shape)
@@ -140,9 +140,9 @@ def _read_table(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     columns = [f"x{i}" for i in range(shape[0])]
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [[float(row[column]) for column in columns] for row in csv.DictReader(file)]
+            rows = [[float(row[column].strip() or "nan") for column in columns] for row in csv.DictReader(file)]
     except FileNotFoundError:
         raise UsageError(f"no file {path}") from None
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, KeyError, ValueError, OSError) as error:
         raise UsageError(f"{path}: wanted is a table with a header and numbers in the columns {', '.join(columns)}") from error
     return np.array(rows, np.float32).reshape(-1, *shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..modalities.points import CLASSES, INK, ONE, PALE, Limits, limits
@@ -83,4 +84,38 @@ def density(log_p: NDArray[Any], span: Limits, cloud: NDArray[Any], title: str) 
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, length=0, colors=PALE)
     bar.set_label("nats", fontsize=9, color=PALE)
+    return made
+
+
+LEVELS = (-6.0, -4.0, -2.0, -0.5)
+"""Nats below a class's highest density at which its contours are drawn."""
+
+
+def classes(log_p: NDArray[Any], log_prior: NDArray[Any], span: Limits, cloud: NDArray[Any], labels: NDArray[Any] | None, title: str,
+            names: Sequence[str]) -> Figure:  # fmt: skip
+    """log p(x | y) over a grid, (K, rows, columns): contours of each class in its colour, on the ground of the class that Bayes' rule
+    decides for; black where that changes. The data on top."""
+    import numpy as np
+    from matplotlib.colors import to_rgb
+    from matplotlib.lines import Line2D
+
+    made, axes = _plane(title, span)
+    joint = log_p + log_prior[:, None, None]
+    colours = np.array([to_rgb(CLASSES[k % len(CLASSES)]) for k in range(len(log_p))])
+    ground = 1 - 0.16 * (1 - colours[joint.argmax(0)])
+    axes.imshow(ground, origin="lower", extent=cells(span, log_p.shape[1:]), interpolation="nearest")
+    axes.grid(False)
+    across, up = (np.linspace(*side, count) for side, count in zip(span, log_p.shape[:0:-1], strict=True))
+    for k, one in enumerate(log_p):
+        top = float(np.nanmax(one))
+        axes.contour(across, up, one, levels=[top + level for level in LEVELS], colors=[colours[k]], linewidths=1.1, linestyles="-")
+        margin = joint[k] - np.delete(joint, k, 0).max(0) if len(joint) > 1 else np.ones_like(one)
+        if margin.min() < 0 < margin.max():
+            axes.contour(across, up, margin, levels=[0.0], colors=[INK], linewidths=1.6)
+    shade: Any = REAL if labels is None else [CLASSES[int(label) % len(CLASSES)] for label in labels]
+    axes.scatter(cloud[:, 0], cloud[:, 1], s=3.5, c=shade, alpha=0.4, linewidths=0)
+    axes.set(xlim=span[0], ylim=span[1])
+    key = [Line2D([], [], color=colours[k], label=name) for k, name in enumerate(names)]
+    made.legend(handles=[*key, Line2D([], [], color=INK, linewidth=1.6, label="decision boundary")], loc="outside lower center",
+                ncols=min(len(key) + 1, 6), frameon=False, fontsize=8, labelcolor=INK)  # fmt: skip
     return made

@@ -81,7 +81,8 @@ class GradientRounds:
         weight = totals.pop("weight")
         means = {name: float(value / weight) for name, value in totals.items()}
         grads = [p.grad for p in owned if p.grad is not None]
-        torch._foreach_div_(grads, float(weight))
+        if not self._alone(count):
+            torch._foreach_div_(grads, float(weight))
         norm = nn.utils.get_total_norm(grads)
         means["grad"] = float(norm)
         for name in ("loss", "grad"):  # before the step: no weight, average or state ever holds what is no number
@@ -99,7 +100,8 @@ class GradientRounds:
         return means if len(self.phases) == 1 else {f"{phase.name}/{name}": value for name, value in means.items()}
 
     def _accumulate(self, phase: str, step: int, batch: Batch, first: int, count: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Gradients of Σ weight · loss into `.grad`; Σ weight, Σ weight · value of all that is logged, and the model's own sums."""
+        """Gradients of Σ weight · loss into `.grad` (of the loss itself where there is but one micro-batch); Σ weight, Σ weight · value of
+        all that is logged, and the model's own sums."""
         totals: dict[str, Tensor] = {}
         sums: dict[str, Tensor] = {}
         for j, (low, high) in enumerate(micro_batches(len(next(iter(batch.values()))), count)):
@@ -108,13 +110,18 @@ class GradientRounds:
             with self._casting():
                 out: Mapping[str, Any] = self.model.loss(part, phase, step)
             weight = torch.as_tensor(out.get("weight", high - low), dtype=torch.float64).detach().cpu()
-            (out["loss"] * float(weight)).backward()
-            values = {k: v for k, v in out.items() if k not in ("weight", "sums")}
-            for name, value in (("weight", weight), *((k, torch.as_tensor(v).detach().double().cpu() * weight) for k, v in values.items())):
-                totals[name] = totals.get(name, torch.zeros((), dtype=torch.float64)) + value
+            (out["loss"] if self._alone(count) else out["loss"] * float(weight)).backward()
+            names = [name for name in out if name not in ("weight", "sums")]
+            logged = torch.stack([torch.as_tensor(out[name], device=self.device).detach() for name in names]).double().cpu() * weight
+            for name, value in (("weight", weight), *zip(names, logged, strict=True)):
+                totals[name] = totals[name] + value if name in totals else value
             for name, value in out.get("sums", {}).items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
         return totals, sums
+
+    def _alone(self, count: int) -> bool:
+        """Whether a batch is one micro-batch, whose mean needs no weight."""
+        return count == 1 and self.ranks.world == 1
 
     def _casting(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()

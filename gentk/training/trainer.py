@@ -99,7 +99,7 @@ class Trainer:
                 self._gradient.release()
 
     def validate(self, size: int = START) -> dict[str, float]:
-        """What the averaged model logs of `size` fixed examples of the test split, with fixed draws; empty where there is no single loss."""
+        """What the averaged model logs of `size` fixed examples of the test split, with fixed draws; nothing where phases are several."""
         if self.validation is None:
             return {}
         model, size = self.averaged, min(size, len(self.validation))

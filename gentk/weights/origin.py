@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..host import lookup
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from ..protocols import Dataset
 
 
-def dataset_of(folder: Path, title: str, name: str | None = None, split: str = "test") -> Dataset:
-    """The data set called `name`, or the one that the weights in `folder` were trained on. Raises UsageError where nobody knows."""
+def dataset_of(folder: Path, title: str, name: str | None = None, split: str = "test", **changed: Any) -> Dataset:
+    """The data set called `name`, or the one that the weights in `folder` were trained on. Raises UsageError where nobody knows.
+
+    `changed`: options in place of those that it was trained with, where the data set knows them.
+    """
     config = read_config(folder)
     plugin = str(config["plugin"])
     if name:
@@ -23,4 +26,6 @@ def dataset_of(folder: Path, title: str, name: str | None = None, split: str = "
     if not own.is_file() and recipe not in lookup.specs("recipes", plugin):
         raise UsageError(f"{title} does not say what it was trained on: give --dataset")
     trained = lookup.recipe(plugin, str(own) if own.is_file() else recipe).dataset
-    return lookup.dataset(trained.name, split, trained.options, plugin)
+    known = getattr(lookup.dataset_options(trained.name, plugin), "model_fields", {})
+    changed = {key: value for key, value in changed.items() if key in known}
+    return lookup.dataset(trained.name, split, {**trained.options, **changed}, plugin)

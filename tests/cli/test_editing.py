@@ -52,7 +52,7 @@ def test_the_strength_says_how_near_to_the_start_a_sample_stays(drawn: Path) -> 
 
 
 def test_codes_lead_back_to_the_examples(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = ["encode", "--source", "seven.png", "--label", "7", "--steps", "30", "--iterations", "8", "--out", "z.npz", "--json"]
+    line = ["encode", "--source", "seven.png", "--label", "7", "-o", "steps=30", "-o", "iterations=8", "--out", "z.npz", "--json"]
     assert run(line) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["way_back_rms"] < 1e-4
@@ -94,8 +94,8 @@ def test_likelihood_prefers_the_data(drawn: Path, capsys: pytest.CaptureFixture[
         assert told["kind"] == "exact" and len(told["each"]) == told["examples"]
         return float(told["nats"])
 
-    roll = nats("--weights", "ddpm/swiss-roll", "-n", "40", "--steps", "30")
-    assert roll > nats("--weights", "ddpm/swiss-roll", "-n", "40", "--steps", "30", "--dataset", "moons") + 1
+    roll = nats("--weights", "ddpm/swiss-roll", "-n", "40", "-o", "steps=30")
+    assert roll > nats("--weights", "ddpm/swiss-roll", "-n", "40", "-o", "steps=30", "--dataset", "moons") + 1
 
 
 @pytest.mark.parametrize(

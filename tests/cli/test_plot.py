@@ -76,7 +76,9 @@ def test_the_grid_runs_along_x_and_upwards() -> None:
 def test_the_density_has_the_mass_of_one(weights: str, tmp_path: Path) -> None:
     done = run("density", "--weights", weights, "--grid", "22", "--out", f"{tmp_path}/d.png")
     assert done.exit_code == 0, done.output
-    assert float(done.output.split("mass ")[1]) == pytest.approx(1, abs=0.03)
+    assert "classes 2" in done.output and float(done.output.split("mass ")[1]) == pytest.approx(1, abs=0.03)
+    one = run("density", "--weights", weights, "--grid", "22", "--label", "1", "--out", f"{tmp_path}/one.png")
+    assert "classes" not in one.output and float(one.output.split("mass ")[1]) == pytest.approx(1, abs=0.03)
     pixels = np.asarray(Image.open(tmp_path / "d.png"))
     assert pixels.std() > 20
 
@@ -124,7 +126,7 @@ def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     """Of all kinds in one process: whatever one of them imports is seen at the end."""
-    kinds = ["schedule", "forward", "reverse", "paths", "scatter", "density", "loss"]
+    kinds = ["schedule", "forward", "reverse", "paths", "scatter", "density", "loss", "latent", "manifold", "beta"]
     probe = (
         f"import sys; from gentk.cli import run; [run(['plot', kind, '--help']) for kind in {kinds}]; print(*sys.modules, file=sys.stderr)"
     )

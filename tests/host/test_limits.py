@@ -51,6 +51,8 @@ LIGHT = [
     ["plugins"], ["models"], ["recipes"], ["datasets"], ["samplers"], ["schedules"], ["metrics"],
     ["sample", "--help"], ["sample", "--labl", "3"], ["sample", "--plugin", "nope"], ["sample", "--steps", "0"],
     ["train", "--help"], ["train", "--dry-run"], ["plot", "data", "--help"], ["inspect"],
+    ["classify", "--help"], ["impute", "--help"], ["reconstruct", "--help"], ["likelihood", "--help"], ["encode", "--help"],
+    ["interpolate", "--labels", "0"], ["plot", "manifold", "--help"], ["impute"],
 ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from gentk.protocols import DataSpec, Leaf
 SPECS = {
     "points": DataSpec(modality="points", leaves={"x": Leaf(shape=(2,))}),
     "image": DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 8, 8), range=(-1, 1), levels=256)}),
+    "text": DataSpec(modality="text", leaves={"x": Leaf(shape=(4,), classes=3)}),
     "molecule": DataSpec(modality="molecule", leaves={"types": Leaf(shape=(4,), classes=3), "pos": Leaf(shape=(4, 3))}),
 }
 

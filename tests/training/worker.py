@@ -44,7 +44,8 @@ def trained(micro_batches: int, world: int) -> dict[str, Tensor]:
     """Every toy's weights after a run of `micro_batches` in all, dealt out over `world` ranks."""
     found: dict[str, Tensor] = {}
     common = {"accumulate": micro_batches // world, "lr": 1e-3, "weight_decay": 0.1}
-    for name, model, data in (("net", Net(), Shaken()), ("duel", Duel(), Rows()), ("flagged", Flagged(), Rows()), ("conv", Convolved(), Rows())):
+    toys = (("net", Net(), Shaken()), ("duel", Duel(), Rows()), ("flagged", Flagged(), Rows()), ("conv", Convolved(), Rows()))
+    for name, model, data in toys:
         trainer = Trainer(model, data, settings(**common))
         for progress in trainer.rounds():
             last = progress.logs

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from gentk.conditions import Label
@@ -85,7 +86,7 @@ class VAE(Autoencoder):
         logged = {"nelbo": nelbo, "reconstruction": reconstruction, "kl": divergence, "kl_share": divergence / nelbo}
         return {"loss": loss, **logged, **self.errors(parameters[: len(batch["x"])], batch["x"])}
 
-    def log_prob(self, batch: Batch, noise: Noise, *, samples: int = 64) -> Tensor:
+    def log_prob(self, batch: Batch, noise: Noise, *, samples: Annotated[int, Field(ge=1)] = 64) -> Tensor:
         """The importance-weighted bound with `samples` draws of z per example (Burda et al. 2016, eq. 8); 1 is the ELBO, and with more
         it only gets closer to log p(x)."""
         mean, log_var = self.posterior(batch)

@@ -24,6 +24,7 @@ class Adversarial(nn.Module):
     Config = AdversarialConfig
     ema = ("generator",)
     training_only = ("critic",)
+    blends = ("label",)
 
     def __init__(self, config: AdversarialConfig, data: DataSpec) -> None:
         super().__init__()
@@ -38,11 +39,12 @@ class Adversarial(nn.Module):
         return Phase("critic", ("critic",)), Phase("generator", ("generator",), every=self.config.critic_steps)
 
     def beside(self, x: Tensor, cond: Batch) -> Tensor:
-        """x (n, …) with the class beside it."""
+        """x (n, …) with the class beside it, or with shares of classes (n, K)."""
         if not self.conditions:
             return x
-        shown = nn.functional.one_hot(cond["label"], self.conditions["label"].classes).to(x)
-        return torch.cat([x, shown], 1)
+        label = cond["label"]
+        shown = label if label.is_floating_point() else nn.functional.one_hot(label, self.conditions["label"].classes)
+        return torch.cat([x, shown.to(x)], 1)
 
     def loss(self, batch: Batch, phase: str, step: int) -> Mapping[str, Any]:
         x = batch["x"]

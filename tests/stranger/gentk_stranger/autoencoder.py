@@ -64,9 +64,9 @@ class VAE(nn.Module):
     def encode(self, batch: Batch) -> Tensor:
         return self.posterior(batch["x"])[0]
 
-    def log_prob(self, batch: Batch, noise: Noise) -> Tensor:
-        """The importance-weighted bound (Burda et al. 2016); each example's draws are of its own stream."""
-        x, k = batch["x"], self.config.samples
+    def log_prob(self, batch: Batch, noise: Noise, *, samples: int | None = None) -> Tensor:
+        """The importance-weighted bound (Burda et al. 2016) by so many samples; each example's draws are of its own stream."""
+        x, k = batch["x"], samples or self.config.samples
         mean, log_variance = (part[:, None] for part in self.posterior(x))
         e = noise.normal(k, self.config.latent)
         z = mean + (log_variance / 2).exp() * e

@@ -55,6 +55,27 @@ class Mixture(nn.Module):
     def log_prob(self, batch: Batch, noise: Noise) -> Tensor:
         return self.log_joint(batch["x"].double()).logsumexp(1)
 
+    def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:
+        """Each row given what is known of it, component by component: N(μ_u + Σ_uk Σ_kk⁻¹ (x_k − μ_k), Σ_uu − Σ_uk Σ_kk⁻¹ Σ_ku)."""
+        uniform, normal = noise.uniform(), noise.normal(self.data.shape[0]).double()
+        rows = []
+        for x, here, u, z in zip(batch["x"].double(), known, uniform, normal, strict=True):
+            gone = ~here
+            shared = self.covariance[:, here][:, :, here]
+            gain = torch.linalg.solve(shared, self.covariance[:, here][:, :, gone]).mT
+            heard = torch.distributions.MultivariateNormal(self.mean[:, here], shared).log_prob(x[here]) if here.any() else 0
+            weight = (self.share.log() + heard).softmax(0)
+            k = int((weight.cumsum(0) < u).sum().clamp(max=len(weight) - 1))
+            mean = self.mean[k, gone] + gain[k] @ (x[here] - self.mean[k, here])
+            left = self.covariance[k][gone][:, gone] - gain[k] @ self.covariance[k][here][:, gone]
+            row = x.clone()
+            row[gone] = mean + torch.linalg.cholesky(left) @ z[gone] if gone.any() else mean
+            rows.append(row)
+        return torch.stack(rows)
+
+    def facts(self) -> dict[str, Any]:
+        return {"shares": self.share.tolist(), "means": self.mean.tolist()}
+
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
         """Sums over examples, weighted by each component's responsibility r: of r, of r·c and of r·c cᵀ with c = x − μ_k."""
         x = batch["x"].double()

@@ -1,0 +1,154 @@
+"""The kinds of `gentk plot` that look at a model of series: its forecast, and what it leaves unexplained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from typer import Option
+
+from ..errors import UsageError
+from . import choices
+from .examples import Dataset_, Split, dataset_of
+from .looks import Out, done, picture_path
+from .subject import Subject, subject
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Source = Annotated[str | None, Option("--source", metavar="FILE", help="The series, in the units of the training data: .csv, .npz.")]
+Example = Annotated[int, Option(min=0, help="Which series, where there are several.")]
+Interval = Annotated[float, Option(min=0.01, max=0.9999, help="Share of what may come that the band is to hold.")]
+
+
+class Given(NamedTuple):
+    """One series: a batch of it, its values, and how it is called."""
+
+    batch: dict[str, Tensor]
+    x: Any  # (T, D) float64 array, without padding
+    title: str
+
+
+def forecaster(found: Subject) -> Any:
+    """The model, if it can forecast. Raises UsageError."""
+    from ..protocols import Forecaster, can
+    from ..weights.folder import read
+
+    if found.config["data"]["modality"] != "series":
+        raise UsageError(f"forecasts are of series, and {found.title} makes {found.config['data']['modality']}")
+    model = read(found.folder)
+    if not can(model, Forecaster):
+        raise UsageError(f"{found.title} is no Forecaster: it does not say how a series goes on")
+    return model
+
+
+def given(found: Subject, source: str | None, dataset: str | None, split: str, example: int) -> Given:
+    """The series that is looked at, from a file or a data set. Raises UsageError."""
+    import torch
+
+    from ..modalities.series import counted, read_series
+    from ..training.order import fetch
+
+    channels = found.config["data"]["leaves"]["x"]["shape"][1]
+    if source and dataset:
+        raise UsageError("--source and --dataset both say what the series is: give one")
+    if source:
+        many: Any = read_series(source)
+    else:
+        many = dataset_of(found, dataset, split)
+    if example >= len(many):
+        raise UsageError(f"--example: there is no series {example}, they are numbered 0 to {len(many) - 1}")
+    rest = {} if source else dict(fetch(many, [example]))
+    x = many[example] if source else counted(rest)[0]
+    if x.ndim != 2 or x.shape[1] != channels:
+        raise UsageError(f"this is {x.shape}, {found.title} knows series of {channels} channel{'s' * (channels > 1)}")
+    batch = {**rest, "x": torch.as_tensor(x)[None], "length": torch.tensor([len(x)])}
+    return Given(batch, x.astype("float64"), f"{found.title}, {source or dataset or f'{split} split'}")
+
+
+def forecast(
+    plugin: choices.Plugin = None,
+    recipe: choices.Recipe = None,
+    model: choices.Model = None,
+    weights: choices.Weights = None,
+    source: Source = None,
+    dataset: Dataset_ = None,
+    split: Split = "test",
+    example: Example = 0,
+    steps: Annotated[int, Option(min=1, max=100_000, help="How far to look ahead.")] = 24,
+    held: Annotated[
+        int | None,
+        Option(min=0, help="How many of the last steps to hold back and compare. \\[default: --steps of a data set, 0 of a file]"),
+    ] = None,
+    interval: Interval = 0.95,
+    out_: Out = None,
+) -> None:
+    """How a series goes on: history, one-step fit, forecast with its interval, and what really came."""
+    found = subject(plugin, recipe, weights, None, model)
+    path = picture_path(out_, f"{found.title.replace('/', '-')}-forecast.png")
+    import numpy as np
+    import torch
+
+    made = forecaster(found)
+    series = given(found, source, dataset, split, example)
+    known = len(series.x) - ((0 if source else steps) if held is None else held)
+    if known < 1:
+        raise UsageError(f"of {len(series.x)} steps {len(series.x) - known} are held back: give fewer --held or --steps")
+    from ..plots import series as plots
+    from ..plots import style
+
+    x = series.batch["x"].clone()
+    x[:, known:] = 0
+    batch = {**series.batch, "x": x, "length": torch.tensor([known])}
+    with torch.no_grad():
+        told, fit = made.forecast(batch, steps), made.fitted(batch)[0, :known].double().cpu().numpy()
+    mean, std = (value[0].double().cpu().numpy() for value in told)
+    came = series.x[known : known + steps]
+    style.save(plots.forecast(series.x[:known], fit, mean, std, came, interval=interval, title=series.title), path)
+    about: dict[str, Any] = {"weights": found.title, "history": known, "steps": steps}
+    if len(came):
+        error = came - mean[: len(came)]
+        about["rmse"] = figure(np.sqrt((error**2).mean()))
+        about["inside"] = figure((np.abs(error) <= plots.width_of(interval) * std[: len(came)]).mean())
+    done(path, **about)
+
+
+def residuals(
+    plugin: choices.Plugin = None,
+    recipe: choices.Recipe = None,
+    model: choices.Model = None,
+    weights: choices.Weights = None,
+    source: Source = None,
+    dataset: Dataset_ = None,
+    split: Split = "train",
+    example: Example = 0,
+    lags: Annotated[int, Option(min=1, max=10_000, help="How many lags of the autocorrelation are shown.")] = 24,
+    interval: Interval = 0.95,
+    out_: Out = None,
+) -> None:
+    """What a model of series leaves unexplained: over time, as a histogram, and its autocorrelation."""
+    found = subject(plugin, recipe, weights, None, model)
+    path = picture_path(out_, f"{found.title.replace('/', '-')}-residuals.png")
+    import numpy as np
+    import torch
+
+    made = forecaster(found)
+    series = given(found, source, dataset, split, example)
+    from ..plots import series as plots
+    from ..plots import style
+
+    with torch.no_grad():
+        left = series.x - made.fitted(series.batch)[0, : len(series.x)].double().cpu().numpy()
+    counts = np.isfinite(left).all(1)
+    if counts.sum() < 3:
+        raise UsageError(f"{series.title}: {int(counts.sum())} residuals are too few to look at: the series has {len(left)} steps")
+    style.save(plots.residuals(left, lags=lags, interval=interval, title=series.title), path)
+    kept = left[counts]
+    band = plots.width_of(interval) / np.sqrt(len(kept))
+    shown = min(lags, len(kept) - 1)
+    outside = int(sum((np.abs(plots.autocorrelation(channel, shown)[1:]) > band).sum() for channel in kept.T))
+    done(path, weights=found.title, residuals=len(kept), std=figure(kept.std()), lags=shown, outside=outside)
+
+
+def figure(value: Any) -> float:
+    """A number to be read: four digits of it."""
+    return float(f"{value:.4g}")

@@ -1,0 +1,183 @@
+"""Discrete variables on a given directed graph (Pearl 1985; Koller and Friedman 2009, chapters 3, 9 and 17)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gentk.errors import UsageError, did_you_mean
+from gentk.protocols import Batch, DataSpec, Noise
+
+from . import graph
+from .config import BayesNetConfig
+from .factors import Factor, eliminate
+
+
+class BayesNet(nn.Module):
+    """p(x) = Π_v p(x_v | x_pa(v)), each factor a table; x (V,) int64, column v the state of variable v.
+
+    One pass counts. p(k | parents) = (N_k + α) / (Σ_j N_j + α K), the posterior mean under a Dirichlet prior with α = `smoothing` for
+    each of K states; α = 0 is maximum likelihood, and parents never seen then leave the states equally likely.
+    Table v is a float64 buffer `table{v}` with the parents' dimensions first, in the order of the config, and the variable's last.
+    """
+
+    Config = BayesNetConfig
+    likelihood: Literal["exact"] = "exact"
+    passes = 1
+    conditions: Mapping[str, Any] = {}
+
+    def __init__(self, config: BayesNetConfig, data: DataSpec) -> None:
+        super().__init__()
+        x = data.leaves["x"]
+        self.config, self.data = config, data
+        self.names, self.sizes = list(config.variables), graph.sizes(config.states)
+        if x.shape != (len(self.names),) or not x.classes:
+            raise UsageError(f"the graph has {len(self.names)} discrete variables, these data have x {x.shape} with {x.classes} classes")
+        if x.classes != max(self.sizes):
+            raise UsageError(f"the states of the graph are {max(self.sizes)} at most, these data have {x.classes} classes")
+        self.order = graph.order(self.names, config.parents)
+        self.families = [[*(self.names.index(p) for p in config.parents.get(name, ())), v] for v, name in enumerate(self.names)]
+        for v, family in enumerate(self.families):
+            shape = [self.sizes[i] for i in family]
+            self.register_buffer(f"table{v}", torch.full(shape, 1 / self.sizes[v], dtype=torch.float64))
+
+    def table(self, v: int) -> Tensor:
+        """p(x_v | parents), (sizes of the parents …, size of v)."""
+        return self.get_buffer(f"table{v}")
+
+    # ---- the fit
+    def statistics(self, batch: Batch) -> dict[str, Tensor]:
+        """How often each state of a variable was seen with each of its parents, in the shape of its table."""
+        x = self._checked(batch["x"].long())
+        counts = {}
+        for v, family in enumerate(self.families):
+            table = self.table(v)
+            counts[f"counts{v}"] = torch.bincount(self._entry(x, family), minlength=table.numel()).double().reshape(table.shape)
+        return counts | {"examples": torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)}
+
+    def update(self, stats: Mapping[str, Tensor]) -> dict[str, float]:
+        total = 0.0
+        for v, size in enumerate(self.sizes):
+            counts, table = stats[f"counts{v}"], self.table(v)
+            total += float(torch.special.xlogy(counts, table).sum())  # 0 log 0 = 0
+            smooth = counts + self.config.smoothing
+            rows = smooth.sum(-1, keepdim=True)
+            table.copy_(torch.where(rows > 0, smooth / rows, torch.full_like(smooth, 1 / size)))
+        return {"log_likelihood": total / float(stats["examples"])}
+
+    # ---- what it can do
+    def log_prob(self, batch: Batch, noise: Noise) -> Tensor:
+        """log p(x), exact: (n,)."""
+        x = self._checked(batch["x"].long())
+        return torch.stack([self.table(v).flatten()[self._entry(x, family)].log() for v, family in enumerate(self.families)]).sum(0)
+
+    def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor:
+        """Ancestral sampling: each variable given its parents, which were drawn before it. (n, V) int64."""
+        x = torch.zeros(n, len(self.names), dtype=torch.int64, device=self.table(0).device)
+        for v in self.order:
+            given = self.table(v)[tuple(x[:, i] for i in self.families[v][:-1])]
+            x[:, v] = noise.categorical(given.expand(n, -1).log())
+        return x
+
+    def query(self, targets: str | Sequence[str], evidence: Mapping[str, int | str] | None = None) -> Tensor:
+        """P(targets | evidence), exact: a table with a dimension per target, in their order, summing to 1.
+
+        States are numbers or names. Raises UsageError for an unknown variable or state, a target that is evidence too, and for
+        evidence of probability zero.
+        """
+        wanted = [self._place(name) for name in ([targets] if isinstance(targets, str) else targets)]
+        given = {self._place(name): self._state(name, state) for name, state in (evidence or {}).items()}
+        if not wanted or len(set(wanted)) < len(wanted) or set(wanted) & set(given):
+            raise UsageError("the targets of a query are one variable or more, each named once and none of them evidence")
+        x = torch.zeros(1, len(self.names), dtype=torch.int64, device=self.table(0).device)
+        for v, state in given.items():
+            x[0, v] = state
+        answer = self._posterior(wanted, list(given), x)[0]
+        if bool(answer.isnan().any()):
+            raise UsageError(f"this evidence has probability zero: {', '.join(f'{k} = {s}' for k, s in (evidence or {}).items())}")
+        return answer
+
+    def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:
+        """Draws from p(unknown | known), exact: one unknown after the other, each given those before it. Rows of one pattern together.
+
+        Raises UsageError where the known values cannot be together.
+        """
+        x = self._checked(batch["x"].where(known, torch.zeros_like(batch["x"])).long()).clone()
+        for pattern in torch.unique(known, dim=0):
+            rows = (known == pattern).all(1).nonzero()[:, 0]
+            part, streams = x[rows], noise[rows.tolist()]
+            seen = pattern.nonzero()[:, 0].tolist()
+            for v in (v for v in self.order if v not in seen):
+                chances = self._posterior([v], seen, part)
+                if bool(chances.isnan().any()):
+                    row = int(rows[chances.isnan().any(1).nonzero()[0, 0]])
+                    raise UsageError(f"the known values of example {row} have probability zero")
+                part[:, v] = streams.categorical(chances.log())
+                seen = [*seen, v]
+            x[rows] = part
+        return x
+
+    def facts(self) -> dict[str, Any]:
+        """Each variable's states, its parents, and its table: one row per combination of the parents' states, the last fastest."""
+        found = {}
+        for v, name in enumerate(self.names):
+            given = [self.names[i] for i in self.families[v][:-1]]
+            found[name] = {"states": self._states(v), "given": given, "table": self.table(v).tolist()}
+        return {"variables": found, "parameters": sum(self.table(v).numel() // size * (size - 1) for v, size in enumerate(self.sizes))}
+
+    # ---- the arithmetic they share
+    def _entry(self, x: Tensor, family: Sequence[int]) -> Tensor:
+        """Where in a table's flat memory the rows of x (n, V) look: (n,)."""
+        place = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+        for v in family:
+            place = place * self.sizes[v] + x[:, v]
+        return place
+
+    def _posterior(self, targets: Sequence[int], seen: Sequence[int], x: Tensor) -> Tensor:
+        """P(targets | x_v for v in `seen`), for each row of x (n, V): (n, sizes of the targets). NaN where the evidence cannot be.
+
+        What is neither a target nor seen nor before one of them sums to one and is left out.
+        """
+        needed = set(targets) | set(seen)
+        for v in reversed(self.order):
+            needed |= set(self.families[v]) if v in needed else set()
+        factors: list[Factor] = []
+        for v in sorted(needed):
+            family, table = self.families[v], self.table(v)
+            free = [i for i, name in enumerate(family) if name not in seen]
+            held = [i for i, name in enumerate(family) if name in seen]
+            table = table.permute(*held, *free)
+            rows = table[tuple(x[:, family[i]] for i in held)] if held else table[None]
+            factors.append((tuple(family[i] for i in free), rows))
+        answer = eliminate(factors, targets)
+        return answer.expand(len(x), *answer.shape[1:])
+
+    def _checked(self, x: Tensor) -> Tensor:
+        """x, if every value is a state of its variable. Raises UsageError."""
+        wrong = (x < 0) | (x >= torch.tensor(self.sizes, device=x.device))
+        if bool(wrong.any()):
+            row, v = wrong.nonzero()[0].tolist()
+            raise UsageError(f"example {row}: {self.names[v]} = {int(x[row, v])}, its states are 0 to {self.sizes[v] - 1}")
+        return x
+
+    def _states(self, v: int) -> list[str]:
+        states = self.config.states[v]
+        names = self.data.leaves["x"].names
+        return list(states) if not isinstance(states, int) else list(names) if len(names) == states else [str(i) for i in range(states)]
+
+    def _place(self, name: str) -> int:
+        if name not in self.names:
+            raise UsageError(f"there is no variable '{name}'{did_you_mean(name, self.names)}")
+        return self.names.index(name)
+
+    def _state(self, name: str, state: int | str) -> int:
+        v = self._place(name)
+        states = self._states(v)
+        if isinstance(state, str) and state in states:
+            return states.index(state)
+        if isinstance(state, bool) or not isinstance(state, int) or not 0 <= state < self.sizes[v]:
+            raise UsageError(f"{name} has no state {state!r}{did_you_mean(str(state), states)}")
+        return state

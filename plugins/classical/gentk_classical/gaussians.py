@@ -1,0 +1,232 @@
+"""Gaussians by a factor of their precision, Σ⁻¹ = U Uᵀ: densities, moments, draws, conditionals.
+
+U is what a density and a fit need; with it neither inverts anything. K Gaussians of d numbers have means (K, d) and roots of a shape that
+the kind of covariance decides: upper triangles (K, d, d) full, 1/σ (K, d) along the axes, 1/σ (K,) for balls. "White" is Uᵀ(x − μ).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gentk.errors import GentkError
+from gentk.protocols import Noise
+
+
+class Kind(Protocol):
+    """A family of covariances. "Squares" stand in the shape of a root: xxᵀ (…, d, d), x² (…, d), or |x|² (…)."""
+
+    def size(self, d: int) -> tuple[int, ...]: ...  # of one root
+    def numbers(self, d: int) -> int: ...  # squares in each entry
+    def freedom(self, d: int) -> int: ...  # c of the normal-inverse-Wishart law's mode: see em.Prior
+    def eye(self, d: int) -> Tensor: ...
+    def white(self, x: Tensor, means: Tensor, root: Tensor) -> Tensor: ...  # (n, d) → (K, n, d), a fresh tensor
+    def log_det(self, root: Tensor, d: int) -> Tensor: ...  # log |U|, (K,)
+    def squares(self, x: Tensor) -> Tensor: ...  # (…, d) → one row's
+    def summed(self, x: Tensor) -> Tensor: ...  # (K, n, d) → the sum over n
+    def coloured(self, z: Tensor, root: Tensor) -> Tensor: ...  # (…, n, d) → U⁻ᵀ z
+    def squares_back(self, white: Tensor, root: Tensor) -> Tensor: ...  # of white numbers → of the numbers themselves
+    def factor(self, covariance: Tensor) -> Tensor: ...  # → root. Raises Singular
+    def inner(self, root: Tensor, squares: Tensor) -> Tensor: ...  # tr(Σ⁻¹ · squares), (K,)
+    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Tensor: ...
+
+
+class Singular(GentkError):
+    """A covariance with a direction in which nothing varies."""
+
+
+class Full:
+    """Any ellipsoid."""
+
+    def size(self, d: int) -> tuple[int, ...]:
+        return d, d
+
+    def numbers(self, d: int) -> int:
+        return 1
+
+    def freedom(self, d: int) -> int:
+        return d + 2
+
+    def eye(self, d: int) -> Tensor:
+        return torch.eye(d, dtype=torch.float64)
+
+    def white(self, x: Tensor, means: Tensor, root: Tensor) -> Tensor:
+        return torch.baddbmm(-(means[:, None] @ root), x.expand(len(root), -1, -1), root)
+
+    def log_det(self, root: Tensor, d: int) -> Tensor:
+        return root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    def squares(self, x: Tensor) -> Tensor:
+        return x[..., :, None] * x[..., None, :]
+
+    def summed(self, x: Tensor) -> Tensor:
+        return x.mT @ x
+
+    def coloured(self, z: Tensor, root: Tensor) -> Tensor:
+        found: Tensor = torch.linalg.solve_triangular(root.mT, z.mT, upper=False).mT
+        return found
+
+    def squares_back(self, white: Tensor, root: Tensor) -> Tensor:
+        half = torch.linalg.solve_triangular(root.mT, white, upper=False)
+        found: Tensor = torch.linalg.solve_triangular(root.mT, half.mT, upper=False)
+        return found
+
+    def factor(self, covariance: Tensor) -> Tensor:
+        lower, info = torch.linalg.cholesky_ex(covariance)
+        if bool(info.any()):
+            raise Singular("a covariance is not positive")
+        found: Tensor = torch.linalg.solve_triangular(lower, self.eye(lower.shape[-1]).to(lower), upper=False).mT.contiguous()
+        return found
+
+    def inner(self, root: Tensor, squares: Tensor) -> Tensor:
+        return ((root @ root.mT) * squares).sum((-2, -1))
+
+    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Tensor:
+        """Rows that know the same numbers share their arithmetic, so that a mask for all costs as much as one row."""
+        out = torch.empty_like(x)
+        for mask, rows in patterns(known):
+            part, given, own = Split.of(root, mask), x[rows][:, mask], noise[rows.tolist()]
+            apart = given - means[:, None, mask]  # (K, m, a)
+            log_prob = part.log_det[:, None] - 0.5 * (apart @ part.white).square().sum(-1)
+            component = own.categorical(log_weight[rows] + log_prob.T)
+            order = torch.arange(len(rows), device=x.device)
+            middle = (means[:, None, ~mask] + apart @ part.gain)[component, order]
+            z = own.normal(x.shape[1]).double()[:, ~mask]
+            out[rows] = x[rows].index_put((order[:, None], (~mask).nonzero()[:, 0]), middle + part.spread(z, component))
+        return out
+
+
+class Diagonal:
+    """An ellipsoid along the axes."""
+
+    def size(self, d: int) -> tuple[int, ...]:
+        return (d,)
+
+    def numbers(self, d: int) -> int:
+        return 1
+
+    def freedom(self, d: int) -> int:
+        return 3
+
+    def eye(self, d: int) -> Tensor:
+        return torch.ones(d, dtype=torch.float64)
+
+    def axes(self, root: Tensor) -> Tensor:
+        """1/σ, broadcasting over (K, d)."""
+        return root
+
+    def white(self, x: Tensor, means: Tensor, root: Tensor) -> Tensor:
+        return (x - means[:, None]).mul_(self.axes(root)[:, None])
+
+    def log_det(self, root: Tensor, d: int) -> Tensor:
+        return root.log().sum(-1)
+
+    def squares(self, x: Tensor) -> Tensor:
+        return x.square()
+
+    def summed(self, x: Tensor) -> Tensor:
+        return x.square().sum(-2)
+
+    def coloured(self, z: Tensor, root: Tensor) -> Tensor:
+        return z / self.axes(root)[..., None, :]
+
+    def squares_back(self, white: Tensor, root: Tensor) -> Tensor:
+        return white / root.square()
+
+    def factor(self, covariance: Tensor) -> Tensor:
+        if not bool((covariance > 0).all()):
+            raise Singular("a variance is not positive")
+        return covariance.rsqrt()
+
+    def inner(self, root: Tensor, squares: Tensor) -> Tensor:
+        return (root.square() * squares).sum(-1)
+
+    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Tensor:
+        """Given the component the numbers do not know of each other: the known ones only say which it is."""
+        axes = self.axes(root).expand_as(means)
+        log_prob = (axes.log()[:, None] - 0.5 * self.white(x, means, root).square()).mul_(known).sum(-1)
+        component = noise.categorical(log_weight + log_prob.T)
+        drawn = means[component] + noise.normal(x.shape[1]).double() / axes[component]
+        return torch.where(known, x, drawn)
+
+
+class Spherical(Diagonal):
+    """A ball."""
+
+    def size(self, d: int) -> tuple[int, ...]:
+        return ()
+
+    def numbers(self, d: int) -> int:
+        return d
+
+    def freedom(self, d: int) -> int:
+        return d + 2
+
+    def eye(self, d: int) -> Tensor:
+        return torch.ones((), dtype=torch.float64)
+
+    def axes(self, root: Tensor) -> Tensor:
+        return root[..., None]
+
+    def log_det(self, root: Tensor, d: int) -> Tensor:
+        return d * root.log()
+
+    def squares(self, x: Tensor) -> Tensor:
+        return x.square().sum(-1)
+
+    def summed(self, x: Tensor) -> Tensor:
+        return x.square().sum((-2, -1))
+
+    def inner(self, root: Tensor, squares: Tensor) -> Tensor:
+        return root.square() * squares
+
+
+KINDS: dict[str, Kind] = {"full": Full(), "diag": Diagonal(), "spherical": Spherical()}
+
+
+def log_normal(white: Tensor, log_det: Tensor) -> Tensor:
+    """log N(x; μ_k, Σ_k), (K, n), from white numbers (K, n, d) and log |U_k| (K,)."""
+    constant = log_det - 0.5 * white.shape[-1] * math.log(2 * math.pi)
+    found: Tensor = torch.linalg.vector_norm(white, dim=-1).square_().mul_(-0.5).add_(constant[:, None])
+    return found
+
+
+def patterns(known: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Of masks (n, d): each one that occurs (d,), and the rows that have it."""
+    masks, which = torch.unique(known, dim=0, return_inverse=True)
+    for i, mask in enumerate(masks):
+        yield mask, (which == i).nonzero()[:, 0]
+
+
+@dataclass(frozen=True)
+class Split:
+    """K Gaussians cut into known numbers a and missing ones b: log N(x_a) = log_det − ½|(x_a − μ_a) white|² − (a/2) log 2π, and
+    x_b given x_a is N(μ_b + (x_a − μ_a) gain, (C Cᵀ)⁻¹)."""
+
+    white: Tensor  # (K, a, d)
+    log_det: Tensor  # (K,)
+    gain: Tensor  # (K, a, b)
+    root: Tensor  # C (K, b, b), lower
+
+    @classmethod
+    def of(cls, root: Tensor, known: Tensor) -> Split:
+        """Of roots (K, d, d) and a mask (d,). With P the precision, gain = −P_ab P_bb⁻¹ and white = U_a + gain U_b."""
+        a, b = root[:, known], root[:, ~known]
+        c = torch.linalg.cholesky(b @ b.mT)
+        gain = -torch.cholesky_solve(b @ a.mT, c).mT
+        halves = (root, c)
+        log_det = [half.diagonal(dim1=1, dim2=2).log().sum(1) for half in halves]
+        return cls(a + gain @ b, log_det[0] - log_det[1], gain, c)
+
+    def spread(self, z: Tensor, which: Tensor) -> Tensor:
+        """C⁻ᵀ z (m, b), each row with the Gaussian `which` (m,) of its own."""
+        out = torch.empty_like(z)
+        for k in torch.unique(which).tolist():
+            rows = which == k
+            out[rows] = torch.linalg.solve_triangular(self.root[k].mT, z[rows].mT, upper=True).mT
+        return out

@@ -1,0 +1,135 @@
+"""Pictures of latents, of class densities, of pairs: places and orders, asked of the figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gentk.cli.latents import measured, quantiles, titles
+from gentk.cli.looks import lattice
+from gentk.errors import UsageError
+from gentk.modalities.image import GROUND, Image
+from gentk.modalities.points import CLASSES
+from gentk.plots import latents, planes
+from gentk.plots.rows import alternating, rows
+from gentk.protocols import DataSpec, Leaf
+
+SPAN = ((-3.0, 3.0), (-3.0, 3.0))
+DIGITS = DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 8, 8), range=(-1, 1))})
+
+
+# ---------------------------------------------------------------- latents
+def test_principal_components_are_those_of_the_covariance() -> None:
+    z = np.random.default_rng(0).normal(size=(500, 4)) * [1, 5, 0.5, 3] + 7
+    shown, held = latents.principal(z)
+    values, vectors = np.linalg.eigh(np.cov(z.T))
+    assert held == pytest.approx(values[::-1][:2] / values.sum())
+    for i in range(2):
+        along = (z - z.mean(0)) @ vectors[:, -1 - i]
+        assert np.allclose(np.abs(shown[:, i]), np.abs(along))
+    assert titles(held)[0] == f"principal component 1 ({held[0]:.0%} of the variance)" and titles([]) == ("z₁", "z₂")
+
+
+def test_each_class_has_its_colour_and_its_name() -> None:
+    z, label = np.random.default_rng(1).normal(size=(30, 2)), np.arange(30) % 3
+    made = latents.latent(z, ("a", "b"), label, ("zero", "one"))
+    axes = made.axes[0]
+    for k, cloud in enumerate(axes.collections):
+        assert np.allclose(cloud.get_offsets(), z[label == k]) and cloud.get_label() == ("zero", "one", "2")[k]
+    assert len({tuple(cloud.get_facecolor()[0][:3]) for cloud in axes.collections}) == 3
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("a", "b") and axes.get_legend() is not None
+    assert latents.latent(z, ("a", "b")).axes[0].get_legend() is None
+    assert len({latents.colour(k, 50) for k in range(50)}) == 50 and latents.colour(3, 10) == CLASSES[3]
+
+
+def test_one_latent_is_a_histogram_that_counts_all() -> None:
+    made = latents.latent(np.linspace(-1, 1, 80)[:, None], ("z", ""), np.arange(80) % 2)
+    assert sum(patch.get_height() for patch in made.axes[0].patches) == 80
+
+
+def test_the_manifold_is_walked_at_the_quantiles_of_the_normal_law() -> None:
+    from scipy.stats import norm
+
+    z = quantiles(Any, (4,), 20, "2,1").view(20, 20, 4)  # type: ignore[arg-type]
+    at = norm.ppf((np.arange(20) + 0.5) / 20)
+    assert np.allclose(z[7, :, 2], at, atol=1e-6)  # the first to the right
+    assert np.allclose(z[:, 7, 1], at[::-1], atol=1e-6)  # the second upwards
+    assert bool((z[..., [0, 3]] == 0).all())
+    assert quantiles(Any, (1, 2, 2), 3, "0,3").shape == (9, 1, 2, 2)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("axes", ["0", "0,0", "0,4", "-1,0", "a,b", "0,1,2"])
+def test_axes_that_are_not_two_latents_are_refused(axes: str) -> None:
+    with pytest.raises(UsageError, match="two different numbers of 0 to 3"):
+        quantiles(Any, (4,), 3, axes)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- β
+def run_of(folder: Path, beta: float | None, *rows_: dict[str, float]) -> Path:
+    folder.mkdir()
+    config = {"format": 1, "plugin": "p", "model": "m", "requires": {}, "config": {} if beta is None else {"beta": beta}}
+    (folder / "config.json").write_text(json.dumps({**config, "data": {"modality": "image", "leaves": {}}, "conditions": {}}))
+    (folder / "log.jsonl").write_text("".join(json.dumps({"step": i, **row}) + "\n" for i, row in enumerate(rows_)))
+    return folder
+
+
+def test_the_last_validation_counts(tmp_path: Path) -> None:
+    early, late = {"validation/kl": 9.0, "validation/reconstruction": 99.0}, {"validation/kl": 5.0, "validation/reconstruction": 80.0}
+    assert measured(run_of(tmp_path / "a", 4.0, early, late, {"loss": 1.0})) == (4.0, 5.0, 80.0)
+    for name, beta, row, word in (("b", None, late, "no β"), ("c", 1.0, {"loss": 1.0}, "evaluate_every")):
+        with pytest.raises(UsageError, match=word):
+            measured(run_of(tmp_path / name, beta, row))
+    with pytest.raises(UsageError, match="no run"):
+        measured(tmp_path / "nowhere")
+
+
+def test_runs_are_joined_in_the_order_of_beta() -> None:
+    made = latents.tradeoff({"a": (4.0, 5.0, 80.0), "b": (0.5, 30.0, 60.0), "c": (1.0, 20.0, 65.0)})
+    (line,) = made.axes[0].lines
+    assert list(line.get_xdata()) == [30.0, 20.0, 5.0] and list(line.get_ydata()) == [60.0, 65.0, 80.0]
+    assert [text.get_text() for text in made.axes[0].texts] == ["β = 0.5", "β = 1", "β = 4"]
+
+
+# ---------------------------------------------------------------- classes
+def test_the_boundary_is_where_the_posteriors_are_equal() -> None:
+    """N(±1, I) with priors 1/4, 3/4: log odds 2x + log 3, so the line x = −log 3 / 2."""
+    x = lattice(SPAN, 121).numpy()
+    nats = np.stack([-0.5 * ((x - [m, 0]) ** 2).sum(1) for m in (-1, 1)]).reshape(2, 121, 121)
+    made = planes.classes(nats, np.log([0.25, 0.75]), SPAN, x[:2], np.array([0, 1]), "", ("low", "high"))
+    axes = made.axes[0]
+    black = [c for c in axes.collections if np.allclose(c.get_edgecolor()[:, :3], np.array([0x1F, 0x29, 0x37]) / 255) and c.get_paths()]
+    line = np.concatenate([path.vertices for c in black for path in c.get_paths()])
+    assert np.allclose(line[:, 0], -np.log(3) / 2, atol=1e-6) and np.ptp(line[:, 1]) > 5.9
+    ground = axes.get_images()[0].get_array()
+    assert np.ptp(ground[:, :40].reshape(-1, 3), 0).max() == 0 and np.abs(ground[60, 10] - ground[60, 110]).max() > 0.05
+
+
+def test_contours_are_nats_below_each_classes_highest_density() -> None:
+    x = lattice(SPAN, 241).numpy()
+    nats = (1.7 - 0.5 * (x**2).sum(1)).reshape(1, 241, 241)
+    made = planes.classes(nats, np.zeros(1), SPAN, x[:1], None, "", ("all",))
+    (rings,) = [c for c in made.axes[0].collections if len(c.get_paths()) == len(planes.LEVELS)]
+    radii = [np.hypot(*path.vertices.T) for path in rings.get_paths()]
+    for radius, level in zip(radii[1:], planes.LEVELS[1:], strict=True):  # the outermost is cut by the limits
+        assert np.allclose(radius, np.sqrt(-2 * level), atol=2e-3)
+
+
+# ---------------------------------------------------------------- rows
+def test_groups_stand_below_each_other() -> None:
+    a = torch.arange(12.0).view(12, 1)
+    found, columns = alternating([a, -a])
+    table = found[:, 0].view(-1, columns)
+    assert columns == 10 and table[0].tolist() == list(range(10)) and table[1].tolist() == [-v for v in range(10)]
+    blank = GROUND / 127.5 - 1
+    assert table[2].tolist() == [10, 11] + [pytest.approx(blank)] * 8 and table[3, :2].tolist() == [-10, -11]
+
+
+def test_what_is_hidden_is_grey_and_what_is_missing_to_a_full_row_is_ground() -> None:
+    x = torch.full((11, 1, 8, 8), -1.0)
+    picture = np.asarray(rows([x, torch.full_like(x, float("nan"))], Image(), DIGITS).convert("L"))
+    assert set(np.unique(picture)) == {0, GROUND, 128}
