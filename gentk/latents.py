@@ -91,9 +91,10 @@ def latents(split: str = "train", *, weights: str, dataset: str = "", flat: bool
     from .weights.folder import read
     from .weights.names import locate
     from .weights.origin import dataset_of
+    from .weights.safety import read_config
 
     found = locate(weights)
     encoder = read(found.folder).requires_grad_(False)
     if not (can(encoder, Encoder) and can(encoder, Decoder)):
         raise UsageError(f"latents:{weights}: these weights have no latents, a {type(encoder).__name__} neither encodes nor decodes")
-    return Latents(dataset_of(found.folder, found.title, dataset or None, split), encoder, flat=flat)
+    return Latents(dataset_of(found.folder, read_config(found.folder), found.title, dataset or None, split), encoder, flat=flat)

@@ -188,8 +188,9 @@ def stream(
     """
     sampler = sampler or default_sampler(model)
     if not can(model, sampler.needs):
-        why = f": {text}" if (text := lacking(model)) else ""
-        raise UsageError(f"{type(sampler).__name__} needs a {sampler.needs.__name__}, and {type(model).__name__} is none{why}")
+        if why := lacking(model):
+            raise UsageError(f"{type(model).__name__} cannot be sampled: {why}")
+        raise UsageError(f"{type(sampler).__name__} needs a {sampler.needs.__name__}, and {type(model).__name__} is none")
     place = place_of(model)
     noise = Philox(seed, range(first, first + n), place.device, dtype=torch.promote_types(place.dtype, torch.float32))
     given = resolve_conditions(known_conditions(model, sampler), cond or {}, noise, first=first, total=total or first + n)

@@ -29,7 +29,7 @@ def dataset_of(found: Subject, name: str | None = None, split: str = "test", **c
     """The data set called `name`, or the one that the weights were trained on; `changed`: some of its options. Raises UsageError."""
     from ..weights.origin import dataset_of as trained_on
 
-    return trained_on(found.folder, found.title, name, split, **changed)
+    return trained_on(found.folder, found.config, found.title, name, split, **changed)
 
 
 def examples(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .base import ARRAYS, Modality, leaf
-from .files import replacing
+from .files import read_arrays, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,24 +38,6 @@ def save_arrays(batch: Batch, spec: DataSpec, path: Path) -> None:
 
             whole = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
             save_file(whole, temporary, metadata={"data": spec.model_dump_json()})
-
-
-def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz or .safetensors file by name. Pickles are refused. Raises UsageError."""
-    import numpy as np
-
-    path = Path(path)
-    try:
-        if path.suffix.lower() == ".safetensors":
-            from safetensors.numpy import load_file
-
-            return load_file(path)
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise UsageError(f"no file {path}") from None
-    except Exception as error:  # zip, header and dtype errors of two libraries, without a common class
-        raise UsageError(f"{path} is no {path.suffix} file of plain arrays") from error
 
 
 def read_x(path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:

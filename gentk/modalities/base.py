@@ -64,7 +64,7 @@ class Modality(ABC):
         full. `gaps`: missing numbers are NaN, else refused. Raises UsageError."""
         import numpy as np
 
-        from .arrays import read_arrays
+        from .files import read_arrays
 
         x = self.read(path, spec.shape)
         x = x if x.ndim > len(spec.shape) else x[None]

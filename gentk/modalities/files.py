@@ -1,4 +1,4 @@
-"""Writing so that a reader sees the old file, the new one, or none: to a temporary name beside it, then renamed."""
+"""Reading arrays, and writing so that a reader sees the old file, the new one, or none: to a temporary name beside it, then renamed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..errors import UsageError
 
 if TYPE_CHECKING:
     import PIL.Image
+    from numpy.typing import NDArray
 
 HOLD = 1.5
 """Seconds for which an animation shows its last frame."""
@@ -75,3 +76,21 @@ def save_animation(frames: Sequence[PIL.Image.Image], path: Path, seconds: float
     options: dict[str, Any] = {"lossless": True} if path.suffix.lower() == ".webp" else {}
     with replacing(path) as temporary:
         frames[0].save(temporary, save_all=True, append_images=list(frames[1:]), duration=durations, loop=0, **options)
+
+
+def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz or .safetensors file by name. Pickles are refused. Raises UsageError."""
+    import numpy as np
+
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".safetensors":
+            from safetensors.numpy import load_file
+
+            return load_file(path)
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise UsageError(f"no file {path}") from None
+    except Exception as error:  # zip, header and dtype errors of two libraries, without a common class
+        raise UsageError(f"{path} is no {path.suffix} file of plain arrays") from error

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, did_you_mean
-from .arrays import read_arrays, save_arrays
+from .arrays import save_arrays
 from .base import ARRAYS, Modality, leaf
-from .files import replacing, save_picture
+from .files import read_arrays, replacing, save_picture
 
 if TYPE_CHECKING:
     import numpy as np

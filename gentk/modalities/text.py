@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..vocabulary import cut, joined
-from .arrays import fits, read_arrays, save_arrays
+from .arrays import fits, save_arrays
 from .base import ARRAYS, Modality, leaf
-from .files import replacing
+from .files import read_arrays, replacing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -57,7 +57,8 @@ class GradientRounds:
 
     def round(self, step: int, batch: Batch, first: int, count: int) -> dict[str, float]:
         """Round `step` on this rank's part of its batch: micro-batches `first` … of `count` in all. Returns the logs."""
-        self.model.train()
+        if not self.model.training:  # walking over every module costs as much as a small net's step
+            self.model.train()
         if hasattr(self.model, "latents"):
             self.model.latents.eval()  # frozen, and encoding the next batch in another thread at this moment
         logs: dict[str, float] = {}

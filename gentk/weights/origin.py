@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..host import lookup
-from .safety import read_config
 
 if TYPE_CHECKING:
     from ..protocols import Dataset
 
 
-def dataset_of(folder: Path, title: str, name: str | None = None, split: str = "test", **changed: Any) -> Dataset:
-    """The data set called `name`, or the one that the weights in `folder` were trained on. Raises UsageError where nobody knows.
+def dataset_of(
+    folder: Path, config: Mapping[str, Any], title: str, name: str | None = None, split: str = "test", **changed: Any
+) -> Dataset:
+    """The data set called `name`, or the one that the weights in `folder` (of this config) were trained on. Raises UsageError where
+    nobody knows.
 
     `changed`: options in place of those that it was trained with, where the data set knows them.
     """
-    config = read_config(folder)
     plugin = str(config["plugin"])
     if name:
         return lookup.dataset(name, split, plugin=plugin)
