@@ -101,6 +101,8 @@ def test_draws_follow_the_law(name: str, leaf: Leaf, given: tuple[float, ...]) -
         assert float((x.flatten() - levels.flatten()[index]).abs().max()) < 1e-6  # only levels that there are
         share = torch.bincount(index, minlength=leaf.levels) / n
         assert float((share - mass).abs().max()) < 4 * float((mass.max() / n) ** 0.5)
+    if not leaf.levels:
+        assert float(x.std(0).min()) == pytest.approx(0.5, rel=0.03)
     if mean is not None:
         assert float((x.mean(0) - mean[0]).abs().max()) < 5 * float(x.std()) / n**0.5
 
