@@ -125,6 +125,7 @@ def test_a_revived_code_takes_half_of_its_models_weight_and_leaves_it_where_it_i
     book = Codebook(3, 2)
     book.count.copy_(torch.tensor([10.0, 5.0, 0.01]))
     codes = torch.tensor([[1.0, 2.0], [4.0, 0.0], [90.0, 90.0]])
+    book.codes.copy_(codes)
     book.total.copy_(book.count[:, None] * codes)
     book.follow({"count": book.count.clone(), "total": book.total.clone()}, decay=0.9, dead=0.05, step=0)
     torch.testing.assert_close(book.count, torch.tensor([5.0, 5.0, 5.0]))
