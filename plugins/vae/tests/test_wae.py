@@ -96,6 +96,7 @@ def test_the_three_parts_of_a_vae_gan_learn_from_their_own_terms() -> None:
     without = gradient("decoder", model.decoder, config)
     twice = [gradient("decoder", model.decoder, config.model_copy(update={"gamma": g})) - without for g in (0.1, 0.2)]
     torch.testing.assert_close(2 * twice[0], twice[1], rtol=1e-3, atol=1e-5)
+    assert twice[0].abs().sum() > 0
     priced = [gradient("encoder", model.encoder, config.model_copy(update={"beta": b})) for b in (0.0, 1.0, 2.0)]
     torch.testing.assert_close(priced[1] - priced[0], priced[2] - priced[1], rtol=1e-3, atol=1e-5)
     assert (priced[1] - priced[0]).abs().sum() > 0
