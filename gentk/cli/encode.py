@@ -54,8 +54,11 @@ def encode(
     back = {key: value for key, value in options.items() if key == "steps"}
     cond = {key: value for key, value in batch.items() if key in made.conditions}
     x = returned(made, z, cond, **back)
-    missed = None if x is None else float((x.double() - batch["x"].double()).square().mean().sqrt())
-    told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(z), "way_back_rms": missed}
+    told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(z)}
+    if x is not None and made.data.leaves["x"].classes:
+        told["way_back_wrong"] = float((x != batch["x"]).double().mean())
+    elif x is not None:
+        told["way_back_rms"] = float((x.double() - batch["x"].double()).square().mean().sqrt())
     told["sample"] = again(found, path, made, **back)
     out.result(told, lambda: people(told))
 
@@ -77,7 +80,8 @@ def people(told: dict[str, Any]) -> str:
     from rich.markup import escape
 
     hint = f"\nback: {told['sample']} -n {told['examples']}" if told["sample"] else ""
-    missed = f"; the way back misses by {told['way_back_rms']:.2g} (rms)" if told["way_back_rms"] is not None else ""
+    missed = f"; the way back misses by {told['way_back_rms']:.2g} (rms)" if "way_back_rms" in told else ""
+    missed += f"; on the way back {told['way_back_wrong']:.1%} are wrong" if "way_back_wrong" in told else ""
     return escape(f"{told['file']}  {told['examples']} codes{missed}{hint}")
 
 
