@@ -1,0 +1,45 @@
+"""The plugins that we publish, as data beside this file: what an error can offer and `gentk plugins search` lists. No network."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import did_you_mean
+
+
+class Published(NamedTuple):
+    """A plugin that can be had: the name `--plugin` takes, what to install for it, and what is said of it."""
+
+    plugin: str
+    distribution: str
+    summary: str
+    keywords: tuple[str, ...]
+
+    def mentions(self, text: str) -> bool:
+        """Whether all words of `text` occur in what is said of it."""
+        said = " ".join((self.plugin, self.distribution, self.summary, *self.keywords)).lower()
+        return all(word in said for word in text.lower().split())
+
+
+@cache
+def published() -> dict[str, Published]:
+    """All of them, by the plugin's name."""
+    import tomllib
+
+    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    return {name: Published(name, row["distribution"], row["summary"], tuple(row["keywords"])) for name, row in sorted(table.items())}
+
+
+def offer(name: str) -> str:
+    """What follows "no plugin 'NAME' is installed" or "needs plugin 'NAME', which is not installed", on the same line.
+
+    Who offers it and the command that installs it, where we publish it; else a similar name among those installed and published.
+    """
+    if entry := published().get(name):
+        return f"; {entry.distribution} offers it: gentk plugins install {entry.plugin}"
+    installed = {ep.name for ep in entry_points(group="gentk")}
+    close = did_you_mean(name, {*installed, *published()})
+    return close if close.startswith("; did you mean") else did_you_mean(name, installed)
