@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .training import train as train
     from .weights import load as load
     from .weights import save as save
+    from .weights.pull import pull as pull
+    from .weights.push import push as push
 
 _LAZY = {  # name: where it lives
     "classify": "gentk.classification",
@@ -39,6 +41,8 @@ _LAZY = {  # name: where it lives
     "interpolate": "gentk.interpolation",
     "load": "gentk.weights",
     "log_prob": "gentk.likelihood",
+    "pull": "gentk.weights.pull",
+    "push": "gentk.weights.push",
     "recipe": "gentk.host.lookup",
     "reconstruct": "gentk.reconstruction",
     "sample": "gentk.sampling",

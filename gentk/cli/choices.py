@@ -42,7 +42,9 @@ Plugin = Annotated[
 Recipe = Annotated[
     str | None, Option("--recipe", "-r", metavar="NAME", help="Which of its recipes. \\[default: its first]", autocompletion=recipes)
 ]
-Weights = Annotated[str | None, Option("--weights", "-w", metavar="FOLDER|NAME", help="A folder of weights, a run, or PLUGIN/RECIPE.")]
+Weights = Annotated[
+    str | None, Option("--weights", "-w", metavar="WEIGHTS", help="A folder or run, PLUGIN/RECIPE, or USER/REPO of the Hub.")
+]
 Model = Annotated[str | None, Option("--model", "-m", metavar="NAME", help="The first recipe of this model.", autocompletion=models)]
 Sampler = Annotated[
     str | None, Option("--sampler", "-s", metavar="NAME", help="How to draw. \\[default: the weights' own]", autocompletion=samplers)

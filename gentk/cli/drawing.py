@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..host import lookup
+from ..weights.hub import complete
 from .out import out
 from .progress import progress
 from .subject import Subject
@@ -50,6 +51,8 @@ def draw(found: Subject, request: Request) -> None:
     from ..training.distributed import Ranks
 
     ranks = Ranks()
+    for folder in (found.folder, *([request.guide[0]] if request.guide else [])):
+        complete(folder)  # before our bar, as a download has its own
     with progress(found.title, request.n, silent=not ranks.first) as advance:
         model = prepared(found, request)
         start = time.perf_counter()

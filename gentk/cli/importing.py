@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import GentkError, UsageError, did_you_mean
+from ..errors import UsageError, did_you_mean
 from ..host import ImporterSpec, lookup, resolve
 from ..modalities.files import replacing_folder
+from ..weights import hub
 from ..weights.names import locate
 from ..weights.safety import read_config, read_header
 from . import choices
@@ -22,8 +22,7 @@ from .subject import DEFAULT
 
 import_app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 export_app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-FILES = ("*.json", "*.safetensors")  # all that is downloaded: nothing else is ever read
-_REPO = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+SUFFIXES = (".json", ".safetensors")  # all that is downloaded: nothing else is ever read
 
 
 @import_app.command("import")
@@ -37,7 +36,8 @@ def import_(
 ) -> None:
     """Turn another program's checkpoint into a folder of gentk weights."""
     spec = importer(plugin or DEFAULT, from_)
-    name = re.split("[/@]", source)[1] if not Path(source).exists() and _REPO.fullmatch(source) else Path(source).resolve().name
+    found = None if Path(source).exists() else hub.repository(source)
+    name = found[0].partition("/")[2] if found else Path(source).resolve().name
     place = target or Path("imported") / name
     check_free(place)
     folder = located(source)
@@ -130,36 +130,13 @@ def written(model: Any, target: Path, name: str) -> None:
 
 # ---------------------------------------------------------------- the Hub
 def located(source: str) -> Path:
-    """The folder of a source, downloaded where it is a repository's name."""
+    """The folder of a source, downloaded where it is a repository's name. Raises UsageError, GentkError."""
     path = Path(source).expanduser()
     if path.is_dir():
         return path
     if path.exists():
         raise UsageError(f"{source} is a file; give the folder that holds it")
-    if not _REPO.fullmatch(source) or source.startswith("."):
+    found = hub.repository(source)
+    if found is None:
         raise UsageError(f"there is no folder {source}; a repository is written USER/REPO or USER/REPO@REVISION")
-    repo, _, revision = source.partition("@")
-    return downloaded(repo, revision or None)
-
-
-def downloaded(repo: str, revision: str | None) -> Path:
-    """A snapshot of a repository, in the client's cache. Raises GentkError in one line for whatever the client meets."""
-    try:
-        from huggingface_hub import errors, snapshot_download
-    except ImportError:
-        raise GentkError('downloading needs huggingface_hub: pip install "gentk[hub]", or give a folder') from None
-    try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(FILES)))
-    except errors.GatedRepoError:
-        why = "access must be asked for on its page first; then `hf auth login`"
-    except errors.RepositoryNotFoundError:
-        why = "there is no such repository, or it is private (`hf auth login`)"
-    except errors.RevisionNotFoundError:
-        why = f"it has no revision '{revision}'"
-    except errors.LocalEntryNotFoundError as error:
-        cause = error.__cause__
-        offline = cause is None or "Offline" in type(cause).__name__
-        why = "it is not in the cache, and " + ("the client is offline" if offline else f"the Hub did not answer ({type(cause).__name__})")
-    except Exception as error:  # the client's own, its HTTP library's and the disk's: none is a mistake of this program
-        why = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
-    raise GentkError(f"{repo} could not be downloaded: {why}")
+    return hub.fetched(*found, lambda name: name.endswith(SUFFIXES)).folder

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ..weights.files import shown as printable
+from ..weights.hub import complete
 from ..weights.names import bundled, locate
 from ..weights.safety import read_config, read_header
 from .out import out
@@ -22,7 +24,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 @app.command()
 def inspect(
     weights: Annotated[
-        str | None, typer.Argument(metavar="WEIGHTS", help="A folder or run, a plugin, or PLUGIN/RECIPE. \\[default: ddpm]")
+        str | None,
+        typer.Argument(metavar="WEIGHTS", help="A folder or run, a plugin, PLUGIN/RECIPE, or USER/REPO of the Hub. \\[default: ddpm]"),
     ] = None,
     facts: Annotated[bool, typer.Option("--facts", help="What the numbers mean, in the model's own terms. Loads them.")] = False,
 ) -> None:
@@ -32,7 +35,7 @@ def inspect(
         told = facts_of(found.folder, found.title)
         out.result({"weights": found.title, "facts": told}, lambda: readable(told))
         return
-    config, header = read_config(found.folder), read_header(found.folder)
+    config, header = read_config(found.folder), read_header(complete(found.folder))
     data: dict[str, Any] = {
         "weights": found.title,
         "folder": str(found.folder),
@@ -68,7 +71,7 @@ def people(data: dict[str, Any]) -> Any:
         ("config", ", ".join(f"{k}={v}" for k, v in data["config"].items())),
         ("needs", ", ".join(f"{k}{v}" for k, v in data["requires"].items())),
     ):
-        table.add_row(key, escape(value))
+        table.add_row(key, escape(printable(value, 20_000)))
     return table
 
 

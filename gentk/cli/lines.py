@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
+from ..weights import hub
 from .flags import Flag, condition_flag, own_names, selectors
 from .flags import command as typer_command
 from .subject import Subject, subject
@@ -15,14 +18,24 @@ SELECTORS = ("plugin", "recipe", "weights", "sampler", "model")
 def command(
     function: Callable[..., Any], args: list[str], resilient: bool, flags: Callable[[Subject, Mapping[str, Any]], list[Flag]]
 ) -> Any:
-    """The Typer command for this line. `flags(subject, words)`: those of the subject, `words` being what else stands on the line."""
-    chosen = selectors(function, args)
+    """The Typer command for this line. `flags(subject, words)`: those of the subject, `words` being what else stands on the line.
+
+    Help and completion ask nothing of the Hub: of weights that are not in the cache they know no flags.
+    """
+    chosen, looking = selectors(function, args), resilient or bool({"--help", "-h"} & set(args))
     try:
-        found = subject(*(chosen.get(k) for k in SELECTORS))
-        return typer_command(function, flags(found, chosen), about=f"{found.title} with sampler {found.sampler.name}")
+        with hub.cache_only() if looking else nullcontext():
+            found = subject(*(chosen.get(k) for k in SELECTORS))
+            return typer_command(function, flags(found, chosen), about=f"{found.title} with sampler {found.sampler.name}")
+    except hub.Missing as error:
+        if not looking:
+            raise
+        if not resilient:
+            print(f"the flags of these weights are not shown: {error}", file=sys.stderr)
+        return typer_command(function)
     except Exception:
-        if resilient:  # completion must not fail because a plugin does
-            return typer_command(function)
+        if resilient or (looking and not any(map(chosen.get, SELECTORS))):  # completion must not fail because a plugin does; nor must
+            return typer_command(function)  # help where none is installed
         raise
 
 

@@ -23,8 +23,10 @@ def load(name: str | Path, *, device: str = "cpu") -> Any:
     return read(locate(str(name)).folder, device=device)
 
 
-def save(model: Any, folder: str | Path, *, sampler: Any = None, recipe: str = "", dtype: str = "float32") -> None:
+def save(
+    model: Any, folder: str | Path, *, sampler: Any = None, recipe: str = "", dtype: str = "float32", shard_bytes: int = 5_000_000_000
+) -> None:
     """Write `model` as weights: see `gentk.weights.folder.save`."""
     from .folder import save as write
 
-    write(model, folder, sampler=sampler, recipe=recipe, dtype=dtype)
+    write(model, folder, sampler=sampler, recipe=recipe, dtype=dtype, shard_bytes=shard_bytes)

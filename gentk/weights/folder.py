@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from ..errors import GentkError
 from ..host import lookup
+from ..host.manager import one_line
 from ..host.provenance import origin
 from ..protocols import DataSpec
-from . import safety
-from .safety import CONFIG, TENSORS
+from . import hub, safety, shards
+from .config import FORMAT
+from .files import CONFIG, MAX_CONFIG, shown
 from .skeleton import skeleton
-
-FORMAT = 1
 
 
 def kept(model: nn.Module) -> dict[str, Tensor]:
@@ -66,8 +65,11 @@ def name_of(sampler: Any, plugin: str) -> str:
     return ""
 
 
-def save(model: Any, folder: str | Path, *, sampler: Any = None, recipe: str = "", dtype: str = "float32") -> None:
-    """Write `model` as it is now. `dtype` "float16" halves the floats; other files in the folder (a card, a log) stay.
+def save(
+    model: Any, folder: str | Path, *, sampler: Any = None, recipe: str = "", dtype: str = "float32", shard_bytes: int = shards.LIMIT
+) -> None:
+    """Write `model` as it is now. `dtype` "float16" halves the floats; above `shard_bytes` the numbers lie in several files. Other files
+    in the folder (a card, a log) stay.
 
     Each file is written to a temporary name and renamed. Raises GentkError for a model of no installed plugin.
     """
@@ -77,16 +79,28 @@ def save(model: Any, folder: str | Path, *, sampler: Any = None, recipe: str = "
     sampler = sampler or getattr(model, "recommended_sampler", None)
     chosen = {"name": name_of(sampler, about["plugin"]), "options": sampler.model_dump(mode="json")} if sampler else {}
     config = {"format": FORMAT, "requires": requirements(about["plugin"]), **about, "sampler": chosen, "recipe": recipe}
-    tensors = {}
-    for name, tensor in kept(model).items():
-        value = tensor.detach().cpu()
-        if dtype == "float16" and value.dtype == torch.float32:
-            value = value.half()
-        tensors[name] = value.contiguous().clone()  # a clone, as tied weights may share memory and the file may not
-    (target / f".{TENSORS}.tmp").write_bytes(serialised(tensors, {"format": "pt"}))  # save_file would make it private to its owner
-    (target / f".{CONFIG}.tmp").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    for name in (TENSORS, CONFIG):
-        os.replace(target / f".{name}.tmp", target / name)
+    tensors = kept(model)
+
+    def stored(name: str) -> torch.dtype:
+        narrow = dtype == "float16" and tensors[name].dtype == torch.float32
+        return torch.float16 if narrow else tensors[name].dtype
+
+    def fetch(names: Sequence[str]) -> dict[str, Tensor]:
+        return {name: tensors[name].detach().to("cpu", stored(name)).contiguous() for name in names}
+
+    sizes = {name: tensor.numel() * stored(name).itemsize for name, tensor in tensors.items()}
+    shards.write(target, text_of(config), sizes, fetch, shard_bytes)
+
+
+def text_of(config: Mapping[str, Any]) -> str:
+    """config.json. Raises GentkError for one that could not be read back."""
+    try:
+        text = json.dumps(config, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise GentkError(f"this model's config is no JSON: {error}") from None
+    if len(text.encode()) > MAX_CONFIG:
+        raise GentkError(f"this model's config takes {len(text.encode()) / 1e6:.1f} MB as {CONFIG}; at most 1 MB is read back")
+    return text
 
 
 def build(config: Mapping[str, Any]) -> Any:
@@ -102,23 +116,45 @@ def read(folder: str | Path, *, device: str = "cpu") -> Any:
     place = Path(folder)
     config = safety.read_config(place)
     safety.check_plugins(config)
+    place = hub.complete(place)
     header = safety.read_header(place)
-    with skeleton():
-        wanted = kept(build(config))
-    safety.compare(header, wanted)
-    tensors = safety.read_tensors(header)
-    model = build(config)
-    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}, strict=False)
-    chosen = config.get("sampler") or {}
-    if chosen.get("name"):
-        model.recommended_sampler = lookup.sampler(chosen["name"], config["plugin"], **chosen["options"])
+    with described_by(place / CONFIG):
+        sampler = recommended(config)
+        with skeleton():
+            empty = build(config)
+    safety.compare(header, kept(empty))
+    safety.check_size(header, empty)
+    with described_by(place / CONFIG):
+        model = build(config)
+    for part in safety.parts(header):
+        model.load_state_dict(part, strict=False)  # not strict: what only training needs is in no file; the names were compared
+    if sampler:
+        model.recommended_sampler = sampler
     return model.eval().to(device)
+
+
+@contextmanager
+def described_by(path: Path) -> Iterator[None]:
+    """What a plugin says of a config that somebody else wrote, in one line that names the file."""
+    try:
+        yield
+    except GentkError as error:
+        raise GentkError(f"{path}: {shown(' '.join(str(error).split()), 400)}") from error
+    except Exception as error:  # whatever a model's code meets: a shape without meaning, a number without bounds
+        raise GentkError(f"{path} describes no model that can be built: {shown(one_line(error), 400)}") from error
+
+
+def recommended(config: Mapping[str, Any]) -> Any:
+    """The sampler that weights recommend, or None."""
+    chosen = config.get("sampler") or {}
+    return lookup.sampler(chosen["name"], config["plugin"], **chosen.get("options", {})) if chosen.get("name") else None
 
 
 def fill(model: nn.Module, folder: str | Path) -> None:
     """Start from other weights: copy every tensor whose name and shape fit. Raises GentkError where none does."""
     place = Path(folder)
     safety.read_config(place)
+    place = hub.complete(place)
     tensors = safety.read_tensors(safety.read_header(place))
     own = model.state_dict()
     fitting = {name: tensor.to(own[name].dtype) for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import GentkError, UsageError, did_you_mean
+from ..errors import GentkError, UsageError
 from ..host import lookup
-from .safety import CONFIG
+from ..host.catalogue import published
+from . import hub
+from .files import CONFIG
 
 
 class Located(NamedTuple):
@@ -18,7 +20,10 @@ class Located(NamedTuple):
 
 
 def locate(name: str) -> Located:
-    """The folder that `name` means. Raises UsageError where it means nothing, GentkError where the folder holds no weights."""
+    """The folder that `name` means; of a Hub id, the one in the client's cache, with config.json only until `hub.complete` is asked.
+
+    Raises UsageError where it means nothing, GentkError where the folder holds no weights or the Hub gives none.
+    """
     path = Path(name).expanduser()
     plugin, slash, recipe = name.partition("/")
     installed = plugin in lookup.host().plugins
@@ -30,11 +35,25 @@ def locate(name: str) -> Located:
         return Located(path, path.resolve().name or "weights")
     if installed:
         return bundled(plugin, recipe or None)
-    if not slash or name.startswith((".", "/", "~")):
-        if slash:
-            raise UsageError(f"no folder {name}")
+    if plugin in published():  # whoever owns this name on the Hub is not meant
+        raise lookup.host().unknown(plugin)
+    if found := hub.repository(name):
+        return on_the_hub(name, *found)
+    if not slash and not name.startswith((".", "~")):
         raise lookup.host().unknown(name)
-    raise UsageError(f"no folder and no plugin '{plugin}' for weights '{name}'{did_you_mean(plugin, lookup.host().plugins)}")
+    raise UsageError(f"no folder {name}")
+
+
+def on_the_hub(name: str, repo: str, revision: str | None) -> Located:
+    """The weights of a repository. Raises GentkError: where there is none, whoever meant a folder or a plugin is told so."""
+    from difflib import get_close_matches
+
+    try:
+        return Located(hub.describe(repo, revision), name)
+    except hub.Missing as error:
+        near = get_close_matches(repo.partition("/")[0], lookup.host().plugins, n=1, cutoff=0.6)
+        maybe = f"; did you mean plugin {near[0]!r}?" if near else ""
+        raise type(error)(f"no folder {name} here, and {error}{maybe}") from error
 
 
 def bundled(plugin: str, recipe: str | None = None) -> Located:

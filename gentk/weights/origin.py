@@ -1,33 +1,91 @@
-"""What weights were trained on."""
+"""What weights were trained on. Their recipe may be somebody else's: it says which data set, never where on this machine to look."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import GentkError, UsageError
 from ..host import lookup
+from ..runs import RECIPE, Run
+from .config import wrong_data
+from .files import check_depth, read_bytes, shown
 
 if TYPE_CHECKING:
     from ..protocols import Dataset
+    from ..recipes import DatasetPart
+
+MAX_RECIPE = 100_000
 
 
 def dataset_of(
     folder: Path, config: Mapping[str, Any], title: str, name: str | None = None, split: str = "test", **changed: Any
 ) -> Dataset:
     """The data set called `name`, or the one that the weights in `folder` (of this config) were trained on. Raises UsageError where
-    nobody knows.
+    nobody knows, and where only a recipe that may be somebody else's says which file, folder or weights to read.
 
     `changed`: options in place of those that it was trained with, where the data set knows them.
     """
     plugin = str(config["plugin"])
     if name:
         return lookup.dataset(name, split, plugin=plugin)
-    own, recipe = folder / "recipe.toml", str(config.get("recipe") or "")
-    if not own.is_file() and recipe not in lookup.specs("recipes", plugin):
+    recipe = str(config.get("recipe") or "")
+    if (folder / RECIPE).exists():  # `state/` is what training leaves on its machine, and what nobody pushes or pulls
+        trained, foreign = said_in(folder), not Run(folder).state.is_dir()
+    elif recipe in lookup.specs("recipes", plugin):
+        trained, foreign = lookup.recipe(plugin, recipe).dataset, False
+    else:
         raise UsageError(f"{title} does not say what it was trained on: give --dataset")
-    trained = lookup.recipe(plugin, str(own) if own.is_file() else recipe).dataset
+    if foreign and (place := place_in(trained.name, trained.options)) is not None:
+        what = f"{title} says that it was trained on {shown(trained.name)}, with '{shown(place)}'"
+        raise UsageError(f"{what}: gentk follows no path or name that weights bring along; give --dataset if you mean it")
     known = getattr(lookup.dataset_options(trained.name, plugin), "model_fields", {})
-    changed = {key: value for key, value in changed.items() if key in known}
-    return lookup.dataset(trained.name, split, {**trained.options, **changed}, plugin)
+    options = {**trained.options, **{key: value for key, value in changed.items() if key in known}}
+    source = lookup.dataset(trained.name, split, options, plugin)
+    if foreign and (wrong := wrong_data(source.spec)):
+        raise GentkError(f"{folder / RECIPE}: the data set {shown(trained.name)}: {wrong}")
+    return source
+
+
+def said_in(folder: Path) -> DatasetPart:
+    """[dataset] of recipe.toml in a folder that nobody vouches for; its options are the data set's to check. Raises GentkError."""
+    import tomllib
+
+    from .. import recipes
+
+    path = folder / RECIPE
+    raw = read_bytes(folder, RECIPE, MAX_RECIPE, "a recipe")
+    try:
+        tables = tomllib.loads(raw.decode("utf-8"))
+    except RecursionError:
+        raise GentkError(f"{path} is nested too deeply") from None
+    except ValueError as error:
+        raise GentkError(f"{path} is not TOML: {shown(error, 120)}") from None
+    check_depth(tables, path)
+    try:
+        part: DatasetPart = recipes.validate(recipes.DatasetPart, tables.get("dataset", {}), str(path), ("dataset",))
+    except UsageError as error:
+        raise GentkError(shown(" ".join(str(error).split()), 400)) from None
+    if not part.name.isprintable():
+        raise GentkError(f"{path}: '{shown(part.name)}' is no data set")
+    return part
+
+
+def place_in(name: str, options: Mapping[str, Any]) -> str | None:
+    """What follows the colon of a data set's name, or the first option that could be a path or an address."""
+    _, colon, argument = name.partition(":")
+    if colon:
+        return argument
+    return next((text for text in _texts(options) if text.startswith(".") or any(c in text for c in "/\\:~")), None)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (str(key), *_texts(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)

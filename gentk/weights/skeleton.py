@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.nn.modules.module import register_module_buffer_registration_hook as registered_buffer
+from torch.nn.modules.module import register_module_module_registration_hook as registered_module
+from torch.nn.modules.module import register_module_parameter_registration_hook as registered_parameter
 from torch.overrides import TorchFunctionMode
+
+from ..errors import GentkError
+
+MAX_PARTS = 200_000
 
 _INITIALISERS = {
     f"{name}_"
@@ -16,12 +23,17 @@ _INITIALISERS = {
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Leaves meta tensors as they are. There is nothing to fill, and for some laws torch would import its compiler to do so (8 s)."""
+    """Leaves meta tensors as they are. There is nothing to fill, and for some laws, and for `eye`, torch would import its compiler to do
+    so (8 s)."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func is torch.eye and "device" not in kwargs:
+            sizes = [*args, kwargs.get("n"), kwargs.get("m")]
+            rows, *columns = [size for size in sizes if size is not None]
+            return torch.empty(rows, *(columns or [rows]), dtype=kwargs.get("dtype"))
         filled = args[0] if args else kwargs.get("tensor")
         if getattr(func, "__name__", "") in _INITIALISERS and isinstance(filled, torch.Tensor) and filled.is_meta:
             return filled
@@ -30,6 +42,20 @@ class _Uninitialised(TorchFunctionMode):
 
 @contextmanager
 def skeleton() -> Iterator[None]:
-    """Modules built inside have their tensors on the meta device."""
-    with torch.device("meta"), _Uninitialised():
-        yield
+    """Modules built inside have their tensors on the meta device. Raises GentkError once they are more than any model has: tensors cost
+    nothing there, but each module, parameter and buffer is an object of Python's."""
+    made = 0
+
+    def count(*args: Any) -> None:
+        nonlocal made
+        made += 1
+        if made > MAX_PARTS:
+            raise GentkError(f"it describes a model of more than {MAX_PARTS} parts")
+
+    hooks = [register(count) for register in (registered_module, registered_parameter, registered_buffer)]
+    try:
+        with torch.device("meta"), _Uninitialised():
+            yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,15 +1,10 @@
-"""`gentk import` and `gentk export` as they are typed, and a Hub on the loopback for the real client."""
+"""`gentk import` and `gentk export` as they are typed, and from the Hub."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import diffusers
 import numpy as np
@@ -18,10 +13,10 @@ import torch
 
 import gentk
 from gentk.cli import run
+from tests.hub.conftest import client, environment, hub  # noqa: F401
+from tests.hub.server import Hub, Repo
 from tests.running import gentk as process
 from tests.tools.pipelines import SMALL, flat, nested, unet
-
-SHA = "0123456789abcdef" * 2 + "01234567"
 
 
 @pytest.fixture(scope="module")
@@ -85,91 +80,28 @@ def test_help_is_light() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_missing_client_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert run(["import", "user/repo"]) == 1
-    assert 'pip install "gentk[hub]"' in capsys.readouterr().err
-
-
 # ---------------------------------------------------------------- the Hub
-class Hub(BaseHTTPRequestHandler):
-    """What `snapshot_download` asks for: a revision, a tree, files by HEAD and GET. Repositories are the subfolders of `root`."""
-
-    root: Path
-    asked: list[str]
-    protocol_version = "HTTP/1.1"
-
-    def answer(self, code: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(code)
-        for key, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(key.replace("_", "-"), value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def do_GET(self) -> None:
-        path = self.path.split("?")[0]
-        self.asked.append(path)
-        api = path.startswith("/api/models/")
-        words = path.removeprefix("/api/models/").strip("/").split("/")
-        name, verb, rest = "/".join(words[:2]), words[2] if len(words) > 2 else "", words[3:]
-        repo = self.root / name
-        if name == "some/gated":
-            return self.answer(403, X_Error_Code="GatedRepo", X_Error_Message="gated")
-        if not repo.is_dir():
-            return self.answer(404, X_Error_Code="RepoNotFound", X_Error_Message="no such repo")
-        if rest and rest[0] not in ("main", "v1", SHA):
-            return self.answer(404, X_Error_Code="RevisionNotFound", X_Error_Message="no such revision")
-        files = sorted(p for p in repo.rglob("*") if p.is_file())
-        if api:
-            entries: Any = [
-                {"type": "file", "path": str(p.relative_to(repo)), "size": p.stat().st_size, "oid": self.etag(p)} for p in files
-            ]
-            info = {"id": name, "sha": SHA, "siblings": [{"rfilename": e["path"]} for e in entries], "tags": [], "private": False}
-            return self.answer(200, json.dumps(entries if verb == "tree" else info).encode(), Content_Type="application/json")
-        if not (path := repo / "/".join(rest[1:])).is_file():
-            return self.answer(404, X_Error_Code="EntryNotFound")
-        return self.answer(200, path.read_bytes(), ETag=f'"{self.etag(path)}"', X_Repo_Commit=SHA)
-
-    do_HEAD = do_GET
-
-    @staticmethod
-    def etag(path: Path) -> str:
-        return hashlib.sha1(path.read_bytes()).hexdigest()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The settings with which the client meets this Hub only, as it names them."""
-    Hub.root, Hub.asked = tmp_path_factory.mktemp("hub"), []
-    flat(unet(**SMALL), diffusers.DDPMScheduler(num_train_timesteps=20), Hub.root / "some" / "tiny")
-    (Hub.root / "some/tiny/pickle.bin").write_bytes(b"\x80\x04")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield {"ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HUB_CACHE": str(tmp_path_factory.mktemp("cache"))}
-        server.shutdown()
-
-
 @pytest.fixture
-def client(hub: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The client of this process, which has read its environment long ago."""
-    from huggingface_hub import constants
+def published(hub: Hub, tmp_path: Path) -> Repo:  # noqa: F811
+    flat(unet(**SMALL), diffusers.DDPMScheduler(num_train_timesteps=20), tmp_path / "theirs")
+    (tmp_path / "theirs/pickle.bin").write_bytes(b"\x80\x04")
+    made = hub.repo("some/tiny", tmp_path / "theirs", tags=["diffusers"])
+    made.tag("v1")
+    return made
 
-    for name, value in {**hub, "HF_HUB_DISABLE_XET": True}.items():
-        monkeypatch.setattr(constants, name, value)
-    return monkeypatch
 
-
-def test_from_the_hub_and_then_offline(hub: dict[str, str], client: pytest.MonkeyPatch) -> None:
-    env = {"HF_ENDPOINT": hub["ENDPOINT"], "HF_HUB_CACHE": hub["HF_HUB_CACHE"], "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
-    done = process("import", "some/tiny@v1", "--json", cwd=Path.cwd(), **env)
+def test_from_the_hub_and_then_offline(
+    hub: Hub,  # noqa: F811
+    published: Repo,
+    client: pytest.MonkeyPatch,  # noqa: F811
+    environment: dict[str, str],  # noqa: F811
+) -> None:
+    done = process("import", "some/tiny@v1", "--json", cwd=Path.cwd(), **environment)
     said = json.loads(done.stdout)
     assert done.returncode == 0 and said["weights"] == "imported/tiny" and said["notes"] == [], done.stderr
     assert (said["plugin"], said["sampler"]["name"], said["config"]["schedule_options"]["steps"]) == ("ddpm", "ancestral", 20)
-    assert any(f"/some/tiny/resolve/{SHA}/config.json" in path for path in Hub.asked) and not any(".bin" in path for path in Hub.asked)
+    asked = hub.requests()
+    assert f"GET /some/tiny/resolve/{published.sha()}/config.json" in asked and not any(".bin" in request for request in asked)
     client.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert run(["import", "some/tiny@v1", "--out", "again"]) == 0  # from the cache
     with torch.no_grad():
@@ -181,15 +113,26 @@ def test_from_the_hub_and_then_offline(hub: dict[str, str], client: pytest.Monke
 @pytest.mark.parametrize(
     ("source", "word"),
     [
-        ("some/none", "there is no such repository"),
-        ("some/gated", "access must be asked for"),
+        ("some/none", "there is no repository some/none"),
+        ("some/gated", "some/gated is gated: accept its terms"),
         ("some/tiny@v9", "no revision 'v9'"),
+        ("some/damaged", "differs from the Hub's"),
         ("some/offline", "the client is offline"),
-        ("so--me/a..b", "could not be downloaded"),
+        ("so--me/a..b", "there is no folder so--me/a..b"),
     ],
 )
-def test_what_the_client_meets_is_one_line(source: str, word: str, client: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_client_meets_is_one_line(
+    source: str,
+    word: str,
+    hub: Hub,  # noqa: F811
+    published: Repo,
+    client: pytest.MonkeyPatch,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hub.repo("some/gated", published.files(), gated=True)
+    hub.repo("some/damaged", published.files())
+    hub.flip("some/damaged/resolve")
     client.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", source == "some/offline")
-    assert run(["import", source]) == 1
+    assert run(["import", source]) in (1, 2)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and word in lines[0] and not Path("imported").exists()

@@ -1,0 +1,131 @@
+"""The Hub's client as gentk uses it: under our name, without telemetry, its errors in one line that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...errors import GentkError
+from ..files import shown
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+T = TypeVar("T")
+WAITS = (1.0, 2.0, 4.0, 8.0, 8.0)
+"""Seconds before each new try of a request that the Hub was too busy for."""
+BUSY = (408, 429, 500, 502, 503, 504)
+LONGEST = 60.0  # that the Hub may ask to wait
+
+
+class Missing(GentkError):
+    """There is no such thing, as far as can be seen from here."""
+
+
+class Unreachable(Missing):
+    """The Hub does not answer, or has no time."""
+
+
+def client() -> HfApi:
+    """The client of the endpoint that HF_ENDPOINT names. Its own telemetry is off from now on: nothing is asked but what a person asks."""
+    from importlib.metadata import version
+
+    from huggingface_hub import HfApi, constants
+
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # else each request names torch, and its first asks for a list of coding agents
+    return HfApi(endpoint=constants.ENDPOINT, library_name="gentk", library_version=version("gentk"))
+
+
+def patient(call: Callable[[], T]) -> T:
+    """What `call` returns, tried again where the Hub was busy. A Hub that does not answer at all is not waited for."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    for wait in (*WAITS, None):
+        try:
+            return call()
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            asked = error.response.headers.get("Retry-After", "")
+            pause = max(wait or 0.0, float(asked) if asked.isdecimal() else 0.0)
+            if status not in BUSY or wait is None or pause > LONGEST:
+                raise
+            print(f"the Hub answered {status}; trying again in {pause:.0f} s", file=sys.stderr)
+            time.sleep(pause)
+    raise AssertionError
+
+
+@contextmanager
+def translated(repo: str, revision: str | None = None) -> Iterator[None]:
+    """Whatever the client meets inside becomes one line: a GentkError, Missing or Unreachable. `repo` may be "" where none is meant."""
+    try:
+        yield
+    except GentkError:
+        raise
+    except Exception as error:  # the client's own, its HTTP library's and the disk's: without a common class
+        kind, text = _said(_cause(error), repo, revision)
+        raise kind(text) from error
+
+
+def _cause(error: Exception) -> Exception:
+    """The client wraps what went wrong into "not found here", where a copy in the cache would have done."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    inner = error.__cause__
+    return inner if isinstance(error, LocalEntryNotFoundError) and isinstance(inner, Exception) else error
+
+
+def _said(error: Exception, repo: str, revision: str | None) -> tuple[type[GentkError], str]:
+    from huggingface_hub import constants, errors
+
+    where = repo or "the Hub"
+    if isinstance(error, errors.GatedRepoError):
+        page = f"{constants.ENDPOINT}/{repo}"
+        return GentkError, f"{where} is gated: accept its terms at {page}, then `hf auth login`, or set HF_TOKEN"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return Missing, f"there is no repository {repo}, or it is private: `hf auth login`, or set HF_TOKEN"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return GentkError, f"{where} has no revision '{revision or 'main'}'"
+    if isinstance(error, (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)):
+        return Unreachable, "the client is offline (HF_HUB_OFFLINE), so the Hub is not asked"
+    if isinstance(error, errors.HfHubHTTPError) and getattr(error, "response", None) is not None:
+        return _answered(error, where)
+    if isinstance(error, errors.HFValidationError):
+        return GentkError, f"'{shown(repo)}' is no name of a repository: {one_line(error)}"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return GentkError, f"the disk is full, where the Hub's cache is ({constants.HF_HUB_CACHE}): make room, or set HF_HUB_CACHE"
+    if isinstance(error, PermissionError):
+        return GentkError, f"cannot write to {error.filename or constants.HF_HUB_CACHE}: {error.strerror}; HF_HUB_CACHE chooses the cache"
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # of an HTTP library that is another one in each release of the client
+    if kinds & {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}:
+        return Unreachable, f"the Hub at {constants.ENDPOINT} does not answer ({one_line(error) or type(error).__name__})"
+    if kinds & {"TransportError"} or "Consistency check failed" in str(error):
+        return Unreachable, f"the connection to the Hub broke off too often ({one_line(error) or type(error).__name__}): run it again"
+    return GentkError, f"{where}: {type(error).__name__}: {one_line(error)}"
+
+
+def _answered(error: Any, where: str) -> tuple[type[GentkError], str]:
+    """A refusal by its number."""
+    status, said = error.response.status_code, shown(error.server_message or "", 160)
+    said = f" ({said})" if said else ""
+    if status in BUSY:
+        asked = error.response.headers.get("Retry-After", "")
+        again = f", and asks to wait {asked} s" if asked.isdecimal() and float(asked) > LONGEST else f" {_TIMES} times"
+        return Unreachable, f"the Hub answered {status}{again}: try later"
+    if status == 401 and "authorization" not in error.response.request.headers:
+        return GentkError, f"the Hub wants to know who asks: `hf auth login`, or set HF_TOKEN{said}"
+    if status == 401:
+        return GentkError, f"the Hub does not accept the token{said}: `hf auth login`, or set HF_TOKEN to a valid one"
+    if status == 403:
+        return GentkError, f"the token that is used may not do this with {where}{said}"
+    return GentkError, f"{where}: the Hub answered {status}{said}"
+
+
+_TIMES = "six"  # len(WAITS) + 1; the client's own patience is the same
+
+
+def one_line(error: object) -> str:
+    return shown(" ".join(str(error).split()), 160)
