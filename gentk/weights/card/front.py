@@ -1,0 +1,89 @@
+"""The table at the head of a card, in YAML: what the Hub files the weights under."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from ...errors import GentkError
+
+_BLOCK = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n((?:.*?\r?\n)??)---[ \t]*(?:\r?\n|\Z)", re.S)
+_BOOL, _INT, _DATE = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:timestamp"
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Words as YAML 1.2 and the Hub read them: `language: no` is Norwegian, and a date is its text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] not in (_BOOL, _INT, _DATE)]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(_INT, re.compile("[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
+
+
+def split(text: str) -> tuple[str, str]:
+    """A card as its head, `---` lines included, and its body."""
+    found = _BLOCK.match(text)
+    return (found[0], text[found.end() :]) if found else ("", text)
+
+
+def read(head: str) -> dict[str, Any]:
+    """What the head says. Raises GentkError where it says nothing that the Hub could read."""
+    found = _BLOCK.match(head)
+    try:
+        about = yaml.load(found[1], Loader=_Loader) if found else None
+        said = about if about is not None else {}
+        if not isinstance(said, dict) or not all(isinstance(key, str) for key in said):
+            raise GentkError("README.md begins with a table that has no names: repair what stands between its two lines of ---")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        place = getattr(error, "problem_mark", None)
+        where = f", line {place.line + 2}" if place else ""
+        why = " ".join(str(getattr(error, "problem", "") or type(error).__name__).split())
+        raise GentkError(f"README.md{where}: the table at its head is no YAML ({why[:120]}): repair it") from None
+    return said
+
+
+def renewed(head: str, ours: Mapping[str, Any], *, license: str = "") -> tuple[str, dict[str, Any]]:
+    """The head with our keys in it, and what it says. A person's keys win, but for those that say what the folder is.
+
+    A head to which nothing is new stays as it was written.
+    """
+    theirs = read(head)
+    about = {**theirs, **{key: value for key, value in ours.items() if key not in theirs}}
+    about |= {key: ours[key] for key in ("library_name", "model-index") if key in ours}
+    about["tags"] = list(dict.fromkeys([*_texts(theirs.get("tags")), *ours["tags"]]))
+    about["widget"] = _gallery(theirs.get("widget"), ours.get("widget", []))
+    if not about["widget"]:
+        del about["widget"]
+    about |= {"license": license} if license else {}
+    if head and about == theirs:
+        return head, about
+    return joined(about), about
+
+
+def joined(about: Mapping[str, Any]) -> str:
+    """The head that says this."""
+    return f"---\n{yaml.safe_dump(dict(about), sort_keys=False, allow_unicode=True, width=1000)}---\n"
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [value] if isinstance(value, str) else []
+
+
+def _gallery(theirs: Any, ours: list[Any]) -> Any:
+    """Their pictures and the preview; the preview of another format, which is no longer there, goes."""
+    if not isinstance(theirs, list):
+        return theirs or ours
+    here = [_url(entry) for entry in ours]
+    kept = [entry for entry in theirs if not _url(entry).startswith("samples/preview.") or _url(entry) in here]
+    return [*(entry for entry in ours if _url(entry) not in map(_url, kept)), *kept]
+
+
+def _url(entry: Any) -> str:
+    output = entry.get("output") if isinstance(entry, dict) else None
+    return str(output.get("url", "")) if isinstance(output, dict) else ""

@@ -1,0 +1,67 @@
+"""How good the weights are: metrics.json, else what the log says of the test split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, Field, ValidationError
+
+from ...errors import GentkError
+from ..files import read_json, shown
+
+METRICS, VALIDATION = "metrics.json", "validation/"
+
+
+class Score(BaseModel):
+    """One number. `examples`: how many it was measured on."""
+
+    name: str = Field(min_length=1)
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    examples: Annotated[int, Field(ge=1)] | None = None
+
+
+class Measured(BaseModel):
+    """What was measured against."""
+
+    name: str
+    split: str = ""
+
+
+class Metrics(BaseModel):
+    """metrics.json, format 1. Keys that are not known are passed over: who measures may say more."""
+
+    format: Literal[1]
+    dataset: Measured
+    scores: list[Score]
+
+
+class Scores(NamedTuple):
+    """`step`: of the training, where the log says it."""
+
+    rows: Sequence[Score]
+    dataset: str
+    split: str
+    step: int | None = None
+
+
+def scores_of(folder: Path, log: Sequence[Any], dataset: str) -> Scores | None:
+    """metrics.json, else the last validation in the log. Raises GentkError for a metrics.json of another shape."""
+    if (folder / METRICS).exists():
+        try:
+            found = Metrics.model_validate(read_json(folder, METRICS))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(shown(key, 40) for key in first["loc"])
+            raise GentkError(f"{folder / METRICS}: {place}: {shown(first['msg'].removeprefix('Input '), 120)}") from None
+        return Scores(found.scores, found.dataset.name, found.dataset.split) if found.scores else None
+    for row in reversed(log):
+        if found_here := [Score(name=key.removeprefix(VALIDATION), value=value) for key, value in row.items() if _counts(key, value)]:
+            return Scores(found_here, dataset, "test", row["step"] if isinstance(row.get("step"), int) else None)
+    return None
+
+
+def _counts(key: str, value: Any) -> bool:
+    return key.startswith(VALIDATION) and len(key) > len(VALIDATION) and type(value) in (int, float) and math.isfinite(value)
