@@ -1,0 +1,1 @@
+"""A recurrent net, one token after another."""

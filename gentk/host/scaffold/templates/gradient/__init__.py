@@ -1,0 +1,1 @@
+"""A normalizing flow of points."""

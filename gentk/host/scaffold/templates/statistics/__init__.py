@@ -1,0 +1,1 @@
+"""Principal components with a likelihood."""
