@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import gentk
+from gentk import host
 from gentk.host import hookspecs
 
 ROOT = Path(__file__).parents[2]
@@ -19,13 +22,14 @@ def test_every_plugin_of_the_repository_is_in_both_lists() -> None:
 
 
 @pytest.mark.parametrize("name", hookspecs.PRODUCES)
-def test_every_hook_has_a_worked_example_that_is_python(name: str) -> None:
-    text = getattr(hookspecs, name).__doc__
-    _, found, example = text.partition("Example::")
-    assert found and f"def {name}():" in example and hookspecs.PRODUCES[name].__name__ in example
-    import textwrap
-
-    compile(textwrap.dedent(example), name, "exec")
+def test_every_hook_has_a_worked_example_that_works(name: str) -> None:
+    _, found, example = getattr(hookspecs, name).__doc__.partition("Example::")
+    assert found
+    names = {"gentk": gentk, **vars(host)}
+    exec(textwrap.dedent(example), names)
+    answer = list(names[name]())
+    assert answer and all(type(spec) is hookspecs.PRODUCES[name] for spec in answer)
+    assert hasattr(names[name], "gentk_impl")
 
 
 def test_the_core_knows_no_name_of_a_plugin_but_the_default() -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gentk.host import hookimpl
-from gentk.host.specs import DatasetSpec, ModelSpec, RecipeSpec, SamplerSpec
+from gentk.host import DatasetSpec, ExpectedFailure, ModelSpec, RecipeSpec, SamplerSpec, hookimpl
 
 
-def _model(name: str, target: str, config: str, summary: str, sampler: str | None = None) -> ModelSpec:
-    return ModelSpec(name, f"gentk_stranger.{target}", f"gentk_stranger.config:{config}", summary, sampler=sampler)
+def _model(name: str, target: str, config: str, summary: str, sampler: str | None = None, check: str | None = None) -> ModelSpec:
+    return ModelSpec(name, f"gentk_stranger.{target}", f"gentk_stranger.config:{config}", summary, sampler=sampler, check=check)
 
 
 def _data(name: str, modality: str, options: str, summary: str, argument: str | None = None) -> DatasetSpec:
@@ -24,7 +23,8 @@ def gentk_models() -> Iterator[ModelSpec]:
     yield _model("counter", "counter:Counter", "CounterConfig", "A GPT that learns to count")
     yield _model("chain", "chain:Chain", "ChainConfig", "Types, bonds and positions that flow together", sampler="joint-flow")
     yield _model("vae", "autoencoder:VAE", "VAEConfig", "A variational autoencoder of small images")
-    yield _model("latent-flow", "latent_flow:LatentFlow", "LatentFlowConfig", "Flow matching on the codes of another model")
+    check = "recipes/check-latent-flow.toml"
+    yield _model("latent-flow", "latent_flow:LatentFlow", "LatentFlowConfig", "Flow matching on the codes of another model", check=check)
 
 
 @hookimpl
@@ -45,3 +45,8 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
 def gentk_recipes() -> Iterator[RecipeSpec]:
     for name in ("gmm", "wgan", "counter", "chain", "vae", "latent-flow"):
         yield RecipeSpec(name, f"recipes/{name}.toml", summary=f"A second of training for `{name}`")
+
+
+@hookimpl
+def gentk_expected_failures() -> Iterator[ExpectedFailure]:
+    yield ExpectedFailure("trains-everything", "wgan", "the critic's last bias cancels: only differences of its values count")
