@@ -44,6 +44,8 @@ def gentk_schedules() -> Iterator[ScheduleSpec]:
 def gentk_datasets() -> Iterator[DatasetSpec]:
     about = "latents:WEIGHTS, what an encoder makes of the data it was trained on"
     yield DatasetSpec("latents", "gentk.latents:latents", "", "gentk.latents:Options", argument="weights", summary=about)
+    made = "Made-up examples of any shape: a few prototypes and noise"
+    yield DatasetSpec("synthetic", "gentk.synthetic:synthetic", "", "gentk.synthetic:Options", summary=made)
 
 
 @hookimpl

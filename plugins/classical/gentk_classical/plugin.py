@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from gentk.host import ModelSpec, RecipeSpec, hookimpl
 
 
-def _model(name: str, target: str, config: str, summary: str, paper: str = "") -> ModelSpec:
-    return ModelSpec(name, f"gentk_classical.{target}", f"gentk_classical.config:{config}", summary=summary, paper=paper)
+def _model(name: str, target: str, config: str, summary: str, paper: str = "", check: str = "") -> ModelSpec:
+    target, config = f"gentk_classical.{target}", f"gentk_classical.config:{config}"
+    return ModelSpec(name, target, config, summary=summary, paper=paper, check=f"recipes/check-{check or name}.toml")
 
 
 @hookimpl
 def gentk_models() -> Iterator[ModelSpec]:
     em = "Dempster, Laird and Rubin 1977"
     yield _model("gmm", "mixture:GMM", "GMMConfig", "Mixture of Gaussians, of all examples or one per class", em)
-    yield _model("naive-bayes", "naive_bayes:NaiveBayes", "NaiveBayesConfig", "Numbers independent given the class: Gaussian or Bernoulli")
-    yield _model("kde", "kde:KDE", "KDEConfig", "Kernel density estimate", "Parzen 1962")
+    yield _model("naive-bayes", "naive_bayes:NaiveBayes", "NaiveBayesConfig", "Numbers independent given the class: Gaussian or Bernoulli",
+                 check="points")  # fmt: skip
+    yield _model("kde", "kde:KDE", "KDEConfig", "Kernel density estimate", "Parzen 1962", check="points")
     yield _model("hmm", "hmm:HMM", "HMMConfig", "Hidden Markov model with Gaussian or categorical emissions", "Rabiner 1989")
     yield _model("markov", "markov:Markov", "MarkovConfig", "Markov chain of order n, from data or a given matrix", "Markov 1906")
     yield _model("ar", "ar:AR", "ARConfig", "Autoregression AR(p): fit, forecast, intervals", "Yule 1927")

@@ -15,6 +15,7 @@ def gentk_models() -> Iterator[ModelSpec]:
         config="gentk_ddpm.config:DDPMConfig",
         summary="Denoising diffusion of images with a U-Net, any size, optionally by class",
         paper="arXiv:2006.11239",
+        check="recipes/check.toml",
     )
     yield ModelSpec(
         "ddpm-points",
@@ -22,6 +23,7 @@ def gentk_models() -> Iterator[ModelSpec]:
         config="gentk_ddpm.config:PointsConfig",
         summary="Denoising diffusion of points with an MLP",
         paper="arXiv:2006.11239",
+        check="recipes/check-points.toml",
     )
     yield ModelSpec(
         "classifier",
@@ -29,6 +31,7 @@ def gentk_models() -> Iterator[ModelSpec]:
         config="gentk_ddpm.config:ClassifierConfig",
         summary="The class of a noisy image, for --guide; draws nothing by itself",
         paper="arXiv:2105.05233",
+        check="recipes/check-classifier.toml",
     )
 
 

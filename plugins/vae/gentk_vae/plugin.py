@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from gentk.host import ModelSpec, RecipeSpec, hookimpl
 
 
-def _model(name: str, target: str, config: str, summary: str, paper: str) -> ModelSpec:
-    return ModelSpec(name, f"gentk_vae.{target}", f"gentk_vae.config:{config}", summary=summary, paper=paper)
+def _model(name: str, target: str, config: str, summary: str, paper: str, check: str = "check") -> ModelSpec:
+    target, config = f"gentk_vae.{target}", f"gentk_vae.config:{config}"
+    return ModelSpec(name, target, config, summary=summary, paper=paper, check=f"recipes/{check}.toml")
 
 
 @hookimpl
@@ -20,8 +21,10 @@ def gentk_models() -> Iterator[ModelSpec]:
     yield _model("ae", "autoencoder:AE", "AEConfig", "Plain autoencoder; draws nothing by itself", "Hinton and Salakhutdinov 2006")
     yield _model("wae-mmd", "wae:WAEMMD", "WAEMMDConfig", "Wasserstein autoencoder, latents matched by MMD", "arXiv:1711.01558")
     yield _model("wae-gan", "wae:WAEGAN", "WAEGANConfig", "Wasserstein autoencoder, latents matched by a critic", "arXiv:1711.01558")
-    yield _model("vae-gan", "vaegan:VAEGAN", "VAEGANConfig", "VAE whose error is measured by a discriminator", "arXiv:1512.09300")
-    yield _model("vq-vae", "vq:VQVAE", "VQVAEConfig", "Discrete latents; wants a prior of their own to sample", "arXiv:1711.00937")
+    about = "VAE whose error is measured by a discriminator"
+    yield _model("vae-gan", "vaegan:VAEGAN", "VAEGANConfig", about, "arXiv:1512.09300", "check-gan")
+    about = "Discrete latents; wants a prior of their own to sample"
+    yield _model("vq-vae", "vq:VQVAE", "VQVAEConfig", about, "arXiv:1711.00937", "check-vq")
 
 
 @hookimpl

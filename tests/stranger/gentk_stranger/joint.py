@@ -48,4 +48,4 @@ class JointFlow(BaseModel):
                     u = noise.uniform(2, *guess.shape[1:-1]).to(guess.device)
                     moved[name] = torch.where(u[:, 0] < (t - s) / t, pick(guess, u[:, 1]), x[name])
             x = model.project(moved)
-            yield Step(i + 1, self.steps, x)
+            yield Step(i + 1, self.steps, {name: value.clone() for name, value in x.items()})  # the mask is that of all states

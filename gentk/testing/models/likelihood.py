@@ -1,0 +1,158 @@
+"""That a density is one: finite, of each example by itself, and the law of what is drawn."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+from ...noise import Philox
+from ...protocols import Drawable, LatentPrior, Likelihood, NextToken, can
+from ..registry import Failure, Skip, check
+from ..trial import ModelTrial
+from .answers import distance
+from .sampling import CLOSE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DRAWN = 2000  # samples that a density is compared with
+STATES = 4096  # of a discrete example that are all asked about
+NUMBERS = 3  # of a continuous example that a mixture around samples covers well
+SIGMA = 6  # standard errors of the comparison that are taken for chance
+
+
+@check("model")
+def log_prob(trial: ModelTrial) -> None:
+    """`log_prob` gives each example finite nats, (n,), the same for the same noise, and of that example alone: 16 at once, in batches of 5
+    and one by one agree. Means over data sets, classification and comparisons of models are made of it."""
+    import torch
+
+    from ...likelihood import log_prob as asked
+
+    model = trial.model
+    if not can(model, Likelihood):
+        raise Skip("it has no log_prob")
+    batch = trial.examples()
+    n = len(next(iter(batch.values())))
+    torch.manual_seed(1)
+    whole = asked(model, batch)
+    if whole.shape != (n,) or not whole.is_floating_point():
+        raise Failure(f"log_prob of {n} examples is {tuple(whole.shape)} {str(whole.dtype).removeprefix('torch.')}, not ({n},) floats")
+    if not bool(whole.isfinite().all()):
+        raise Failure(f"log_prob of {int((~whole.isfinite()).sum())} of {n} training examples is not finite")
+    torch.manual_seed(2)
+    if not torch.equal(asked(model, batch), whole):
+        raise Failure("log_prob differs the second time: draw from `noise`, and keep no state between calls")
+    for size in (5, 1):
+        if (far := distance(asked(model, batch, batch_size=size), whole)) > CLOSE:
+            raise Failure(f"log_prob in batches of {size} is off by {far:.1e} of its scale")
+
+
+@check("model")
+def log_prob_sampling(trial: ModelTrial) -> None:
+    """Where `likelihood` is "exact" and an example is small, the density and the samples are one law. Discrete: the chances of all states
+    sum to 1, and samples are as frequent as they say. Continuous: the density integrates to 1 and gives the samples' moments, by importance
+    sampling from a mixture around samples, to six standard errors. A forgotten constant or Jacobian shows here and nowhere else."""
+    model = trial.model
+    if not can(model, Likelihood):
+        raise Skip("it has no log_prob")
+    if model.likelihood != "exact":
+        raise Skip(f"its likelihood is {'a bound' if model.likelihood == 'bound' else 'an estimate'}")
+    if extra := sorted(set(model.data.leaves) - {"x", "length"}):
+        raise Skip(f"an example has a leaf '{extra[0]}' too")
+    leaf = model.data.leaves["x"]
+    size = math.prod(leaf.shape)
+    cond = _fixed(trial)
+    if leaf.classes and leaf.classes**size <= STATES:
+        return _discrete(trial, cond)
+    if leaf.classes or leaf.levels or size > NUMBERS or "length" in model.data.leaves:
+        raise Skip("its examples are neither few numbers nor one of few states")
+    return _continuous(trial, cond)
+
+
+def _fixed(trial: ModelTrial) -> dict[str, Tensor]:
+    """One value for each condition that the data have, (1, …)."""
+    return {name: value for name, value in trial.examples(1).items() if name in trial.model.conditions}
+
+
+def _sampler(model: Any) -> Any:
+    """One that draws from the model's law itself. Raises Skip where none of the core does."""
+    from ...host import lookup
+
+    for capability, name in ((Drawable, "direct"), (NextToken, "autoregressive"), (LatentPrior, "prior")):
+        if can(model, capability):
+            return lookup.sampler(name)
+    raise Skip("no sampler of the core draws from its law exactly")
+
+
+def _asked(trial: ModelTrial, x: Tensor, cond: dict[str, Tensor], **extra: Tensor) -> Tensor:
+    """log p(x | cond), (n,) float64."""
+    import torch
+
+    from ...sampling import evaluating
+
+    n = len(x)
+    told = {name: value.expand(n, *value.shape[1:]) for name, value in cond.items()}
+    with torch.no_grad(), evaluating(trial.model):
+        found: Tensor = trial.model.log_prob({"x": x, **told, **extra}, Philox(0, range(n)))
+    return found.double()
+
+
+def _discrete(trial: ModelTrial, cond: dict[str, Tensor]) -> None:
+    import torch
+
+    leaf = trial.model.data.leaves["x"]
+    size = math.prod(leaf.shape)
+    states = torch.tensor(list(itertools.product(range(leaf.classes), repeat=size)))
+    counted = "length" in trial.model.data.leaves
+    if counted and getattr(trial.model, "stop", None) is not None:
+        raise Skip("a stop token ends its examples, so states of full length are not all there are")
+    full = {"length": torch.full((len(states),), leaf.shape[0])} if counted else {}
+    chance = _asked(trial, states.view(-1, *leaf.shape), cond, **full).exp()
+    if abs(float(chance.sum()) - 1) > 1e-4:
+        raise Failure(f"the chances of all {len(states)} states sum to {float(chance.sum()):.6g}, not to 1")
+    drawn = trial.draw(DRAWN, sampler=_sampler(trial.model), cond=cond).batch
+    x = drawn["x"].reshape(DRAWN, size)
+    x = x[drawn["length"] == leaf.shape[0]] if counted else x
+    n = max(len(x), 1)
+    for k, j in itertools.product(range(leaf.classes), range(size)):
+        wanted, found = float(chance[states[:, j] == k].sum()), float((x[:, j] == k).sum()) / n
+        if abs(found - wanted) > SIGMA * math.sqrt(wanted * (1 - wanted) / n) + SIGMA**2 / n:
+            raise Failure(f"place {j} is {k} in {found:.4f} of {n} samples, by log_prob in {wanted:.4f}")
+
+
+def _continuous(trial: ModelTrial, cond: dict[str, Tensor]) -> None:
+    """E_p f = E_q[f p / q] for q a mixture of wide Gaussians around samples, and f = 1, cos and sin along some directions."""
+    import torch
+
+    shape = trial.model.data.shape
+    x = trial.draw(DRAWN, sampler=_sampler(trial.model), cond=cond)["x"].double().reshape(DRAWN, -1)
+    centres, x = x[: DRAWN // 2], x[DRAWN // 2 :]
+    noise = Philox(1, range(DRAWN))
+    d = x.shape[1]
+    width = 0.5 * centres.std(0).clamp(min=1e-6)
+    scales = torch.tensor([0.1, 1.0, 4.0], dtype=torch.float64)  # narrow ridges, the body, far tails
+    kind = (noise.uniform() * 3).long()
+    y = centres[torch.arange(DRAWN) % len(centres)] + scales[kind, None] * width * noise.normal(d).double()
+    apart = torch.cdist(y / width, centres / width)[..., None] / scales
+    log_q = (-0.5 * apart**2 - d * scales.log()).flatten(1).logsumexp(1) - math.log(3 * len(centres))
+    log_q = log_q - width.log().sum() - d / 2 * math.log(2 * math.pi)
+    weight = (_asked(trial, y.float().view(-1, *shape), cond) - log_q).exp()
+    if not bool(weight.isfinite().all()):
+        raise Failure("log_prob near its samples is not finite")
+    _compare(weight, torch.ones_like(weight), torch.ones(1, dtype=torch.float64), "the density integrates to {found:.4g}, not to 1")
+    for angle in (0.5, 1.5):
+        for direction in torch.eye(d, dtype=torch.float64) / centres.std(0).clamp(min=1e-6):
+            for wave in (torch.cos, torch.sin):
+                text = f"E {wave.__name__}({angle:g} x/s) is {{wanted:.4f}} over samples and {{found:.4f}} by log_prob"
+                _compare(weight, wave(angle * y @ direction), wave(angle * x @ direction), text)
+
+
+def _compare(weight: Tensor, f: Tensor, wanted: Tensor, text: str) -> None:
+    """Raises Failure where mean(weight · f) and mean(wanted) are more than chance apart."""
+    term = weight * f
+    variance = float(term.var()) / len(term) + (float(wanted.var()) / len(wanted) if len(wanted) > 1 else 0.0)
+    found, goal = float(term.mean()), float(wanted.mean())
+    if abs(found - goal) > SIGMA * math.sqrt(variance) + 1e-4:
+        raise Failure(text.format(found=found, wanted=goal) + f" (standard error {math.sqrt(variance):.2g})")

@@ -1,0 +1,204 @@
+"""A plugin broken in one place: which check must say so, and in which words. The keys of BROKEN are the ids of checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .tides import Edit
+
+SHIPPED, RECIPE = "weights/brest/config.json", "recipes/brest.toml"
+
+
+class Broken(NamedTuple):
+    """What is broken, what the check must complain about, and a part of its line."""
+
+    edits: tuple[Edit, ...]
+    subject: str
+    said: str
+    plugin: str = "tides"
+
+
+def _in(file: str, subject: str) -> Callable[[str, str, str], Broken]:
+    return lambda old, new, said: Broken(((file, old, new),), subject, said)
+
+
+_plugin, _metadata, _recipe = _in("plugin.py", "tides"), _in("METADATA", "tides"), _in(RECIPE, "tides")
+_data, _schedule, _sampler = _in("data.py", "gauges"), _in("schedule.py", "spring"), _in("sampler.py", "ebb")
+_shipped, _readme, _drawn = _in(SHIPPED, "brest"), _in("weights/brest/README.md", "brest"), _in("sampler.py", "brest")
+
+
+def _top(code: str, said: str) -> Broken:
+    return _plugin("@hookimpl", f"{code}\n\n\n@hookimpl", said)
+
+
+def _excuse(check: str, subject: str, reason: str, said: str) -> Broken:
+    return _plugin("yield from ()", f"yield ExpectedFailure({check!r}, {subject!r}, {reason!r})", said)
+
+
+WHOLE: dict[str, list[Broken]] = {
+    "loads": [
+        _top("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module' (gentk_tides/plugin.py:"),
+        _top("raise SystemExit(3)", "SystemExit: 3"),
+        _top("def gentk_modells(): return []", "unknown hook gentk_modells; did you mean 'gentk_models'"),
+        _plugin("@hookimpl\ndef gentk_models", "def gentk_models", "gentk_models lacks @gentk.hookimpl"),
+        _plugin("yield from ()", "yield 'learns'", "gave 'learns', not a ExpectedFailure"),
+        _plugin("", "if True:\n", "IndentationError"),
+        _in("entry_points.txt", "tides")("gentk_tides.plugin", "gentk_tides.config", "it offers nothing"),
+    ],
+    "light-import": [
+        _top("import numpy", "gentk_tides.plugin imports numpy"),
+        _plugin("    yield ModelSpec", "    import numpy\n    yield ModelSpec", "gentk_models imports numpy"),
+        _in("config.py", "tides")("from pydantic", "import numpy\nfrom pydantic", "gentk_tides.config:TidesConfig imports numpy"),
+        _in("sampler.py", "tides")("from pydantic", "import numpy\nfrom pydantic", "gentk_tides.sampler:Ebb imports numpy"),
+        _top("import sys\nassert sys.argv != ['-c', 'tides']", "not in a process of its own: AssertionError"),
+        _top("import os, sys\nif sys.argv == ['-c', 'tides']: os._exit(7)", "ended with exit code 7"),
+    ],
+    "quiet-discovery": [
+        _top("import pathlib\n(pathlib.Path(__file__).parent / 'cache').write_text('')", "cache for writing"),
+        _top("import os, pathlib\nos.makedirs(pathlib.Path(__file__).parent / 'c' / 'd', exist_ok=True)", "os.mkdir"),
+        _top("import os; os.system('true')", "starts a process (os.system"),
+        _top("import subprocess; subprocess.run(['true'])", "starts a process (subprocess.Popen true)"),
+        _top("import socket, contextlib\nwith contextlib.suppress(OSError): socket.create_connection(('127.0.0.1', 9))", "network"),
+        _top("print('hello')", "prints 'hello'"),
+        _top("import os; os.write(1, b'hello')", "prints 'hello'"),
+        _plugin("    yield from ()", "    print('asked')\n    yield from ()", "prints 'asked'"),
+    ],
+    "requirement": [
+        _metadata("Requires-Dist: gentk>=0.1,<0.2\n", "", "does not require gentk"),
+        _metadata("gentk>=0.1,<0.2", "gentk-ddpm>=0.1,<0.2", "does not require gentk"),
+        _metadata("gentk>=0.1,<0.2", 'gentk>=0.1,<0.2; python_version < "3"', "does not require gentk"),
+        _metadata("gentk>=0.1,<0.2", "gentk<0.2", "requires gentk<0.2 without a lower bound"),
+        _metadata("gentk>=0.1,<0.2", "gentk>=0.1", "requires gentk>=0.1 without an upper bound"),
+    ],
+    "metadata": [
+        _metadata("Summary: Tides\n", "", "has no summary"),
+        _in("RECORD", "tides")("", "gentk_tides/plugin.py,,\ntests/test_tides.py,,\n", "installs 'tests' beside its package"),
+    ],
+    "expected-failures": [
+        _excuse("lears", "tides", "because", "no check 'lears'; did you mean 'learns'"),
+        _excuse("learns", "tide", "because", "check 'learns' has no subject 'tide'; did you mean 'tides'"),
+        _excuse("learns", "tides", " ", "learns[tides] is excused without a reason"),
+        _excuse("expected-failures", "tides", "because", "cannot be excused"),
+        _plugin("yield from ()", "yield from [ExpectedFailure('learns', 'tides', 'because')] * 2", "learns[tides] is excused twice"),
+    ],
+    "names-unique": [
+        Broken((("entry_points.txt", "tides = ", "tides_2 = "),), "tides_2", "plugin's own name 'tides_2'", "tides_2"),
+        _plugin('"spring"', '"Spring"', "schedule 'Spring': a name is of lower-case"),
+        _plugin('"gauges"', '"gauges:brest"', "data set 'gauges:brest': a name is of lower-case"),
+        _plugin('"ebb"', '"ddim"', "sampler 'ddim' is a name that gentk itself uses"),
+        _plugin("yield RecipeSpec", "yield RecipeSpec('brest', 'recipes/brest.toml')\n    yield RecipeSpec", "recipe 'brest' is offered 2"),
+    ],
+    "specs-resolve": [
+        _plugin("model:Tides", "models:Tides", "model 'tides': target 'gentk_tides.models:Tides' cannot be imported: ModuleNotFound"),
+        _plugin("model:Tides", "model:Tydes", "cannot be imported: AttributeError"),
+        _plugin("model:Tides", "config:TidesConfig", "is no nn.Module"),
+        _plugin("config:TidesConfig", "config:GaugeOptions", "config 'gentk_tides.config:GaugeOptions' is not Tides.Config"),
+        _plugin("config:TidesConfig", "model:Tides", "config 'gentk_tides.model:Tides' is no pydantic class"),
+        _in("model.py", "tides")("Config = TidesConfig", "Config = dict", "Tides.Config is no pydantic class"),
+        _plugin('"tides",', '"tides", check="recipes/check.toml", target=', "check 'recipes/check.toml' is not in the package"),
+        _plugin('"tides",', '"tides", sampler="eb", target=', "no sampler 'eb'; did you mean 'ebb'"),
+        _plugin("data:gauges", "data:LEAVES", "target 'gentk_tides.data:LEAVES' cannot be called"),
+        _plugin('"image",', '"image", argument="swel",', "argument 'swel' is none of its options; did you mean 'swell'"),
+        _plugin('"image",', '"image", splits=(),', "data set 'gauges': it has no splits"),
+        _plugin("sampler:Ebb", "sampler:Tidal", "sampler 'ebb': target 'gentk_tides.sampler:Tidal' is no pydantic class"),
+        _plugin("schedule:Spring", "schedule:Neap", "schedule 'spring': target 'gentk_tides.schedule:Neap' cannot be imported"),
+        _plugin("foreign:range_error", "foreign:wrong_range", "metric 'range-error': target 'gentk_tides.foreign:wrong_range' cannot"),
+        _plugin("modality:Chart", "foreign:read", "modality 'chart': target 'gentk_tides.foreign:read' is no gentk.modalities.Modality"),
+        _in("modality.py", "tides")("def read", "def reads", "modality 'chart': Chart does not say how to read"),
+        _plugin("foreign:write", "foreign:rite", "importer 'utide': export 'gentk_tides.foreign:rite' cannot be imported"),
+        _plugin("recipes/brest", "recipes/breast", "recipe 'brest': path 'recipes/breast.toml' is not in the package"),
+        _plugin('"recipes/brest.toml"', '"../gentk_tides-1.0.dist-info/METADATA"', "leads out of the package"),
+        _plugin("weights/brest", "weights/breast", "weights 'weights/breast' is not in the package"),
+        _plugin("weights/brest", "recipes", "weights 'recipes' hold no config.json"),
+        _recipe("steps = 4", "stesp = 4", "sampler.options.stesp: no such key; did you mean 'steps'"),
+    ],
+}
+OPTIONS = 'options="gentk_tides.config:GaugeOptions", '
+ALONE = (("sampler.py", "z = noise", "model.z = noise"), ("sampler.py", "deviation * z", "deviation * model.z"))
+
+PARTS: dict[str, list[Broken]] = {
+    "dataset-options": [
+        _in("config.py", "gauges")('"forbid")\n    swell', '"ignore")\n    swell', "GaugeOptions ignores a key it does not know"),
+        Broken((("plugin.py", OPTIONS, ""), ("data.py", "swell: float = 0.1)", "**more: float)")), "gauges", "takes any key"),
+    ],
+    "examples-fit-spec": [
+        _data("range=(-1, 1)", "range=(0, 1)", "example 0 of 'train': 'x' has values from"),
+        _data("levels=256", "levels=17", "'x' has values between the 17 levels"),
+        _data("shape=(1, 2, 4)", "shape=(2, 4)", "'x' has shape (1, 2, 4), the spec says (2, 4)"),
+        _data("dtype=torch.float32", "dtype=torch.float64", "'x' is float64, must be float32"),
+        _data("torch.tensor(label)", "label", "'label' is a int, not a tensor"),
+        _data("torch.tensor(label)", "torch.tensor(label).float()", "'label' is float32, must be int64"),
+        _data("torch.tensor(label)", "torch.tensor(label * 2)", "'label' holds class 2; the spec has 2 (0-1)"),
+        _data("torch.tensor(label)", "torch.tensor(-label)", "'label' holds class -1; the spec has 2 (0-1)"),
+        _data('"label": torch.tensor(label)', '"lable": torch.tensor(label)', "'label' is missing; it holds x, lable"),
+        _data('"label": torch', '"more": torch.ones(()), "label": torch', "holds 'more', which its spec does not name"),
+        _data("grey / 127.5 - 1", "grey * np.nan", "values that are not finite"),
+        _data("return 400", "return 0", "split 'train' is empty"),
+        _data("[0.5, 0.5]", "[0.5, 0.5, 0.5]", "frequencies of 'label' must be a share for each of its 2 classes"),
+        _data('frequencies={"label"', 'frequencies={"lable"', "frequencies of 'lable', which is no condition"),
+        _data("leaves=LEAVES", "leaves=LEAVES if split == 'train' else {'x': Leaf(shape=(1, 2, 4))}", "split 'test' has another spec"),
+        _plugin('"image"', '"points"', "its hook says modality 'points', its data 'image'")._replace(subject="gauges"),
+    ],
+    "examples-pure": [
+        _data("label = index % 2", "label = index % 2\n        self.swell += 0.1", "example 399 of 'train' asked for again differs in 'x'"),
+        _data("split, swell\n", "split, swell + np.random.random()\n", "of the same data set made again differs in 'x'"),
+        _data("for i in indices]", "for i in sorted(indices)]", "in another order holds other rows in 'x'"),
+        _data("for i in indices]", "for i in (j + 1 for j in indices)]", "is not its examples stacked in 'x'"),
+        _data("for i in indices]", "for i in np.random.randint(0, 400, len(indices))]", "batch of 'train' asked for again differs in"),
+        _data("torch.stack([row[key]", "torch.stack([row[key][None]", "batch of 'train': 'x' has shape"),
+    ],
+    "schedule-monotone": [
+        _schedule("return 1 - t, t.clone()", "return t.clone(), 1 - t", "α/σ does not fall between t = 0 and 0.001"),
+        _schedule("return 1 - t, t.clone()", "return (1 - t).float(), t.clone()", "α at float64 times of shape () is float32"),
+        _schedule("return 1 - t, t.clone()", "return 1 - t, t.reshape(-1)", "σ at float64 times of shape () is float64 (1,)"),
+        _schedule("return 1 - t, t.clone()", "return 1 - 2 * t, t.clone()", "α is negative or not finite at t = 0.501"),
+        _schedule("return 1 - t, t.clone()", "return 1 - t, 0.1 / t", "σ is negative or not finite at t = 0"),
+        _schedule("return 1 - t, t.clone()", "return 1 - t, t * (t < 1)", "α and σ are both 0"),
+    ],
+    "schedule-inverse": [
+        _schedule("torch.sigmoid(-log_snr)", "torch.sigmoid(log_snr)", "inverse of log α/σ at t = 0.999 is off by 1"),
+        _schedule("torch.sigmoid(-log_snr)", "torch.sigmoid(-log_snr) + 1e-5", "is off by 1e-05"),
+        _schedule("torch.sigmoid(-log_snr)", "log_snr * torch.nan", "is off by nan"),
+    ],
+    "sampler-options": [
+        _sampler("Field(3, ", "Field(", "option 'steps' has no default"),
+        _sampler('Field(2.0, description="The deviation at high water.")', "2.0", "option 'high' has no description"),
+        _sampler("Field(2.0", 'Field(float("inf")', "its options do not come back from JSON as they were"),
+        _sampler('ConfigDict(extra="forbid")', "ConfigDict()", "Ebb ignores an option it does not know"),
+    ],
+    "sampler-needs": [
+        _sampler("    needs: ClassVar[type] = Tidal\n", "", "Ebb.needs is missing"),
+        _sampler("= Tidal\n", "= dict\n", "Ebb.needs is <class 'dict'>, no Protocol"),
+        _sampler("= Tidal\n", "= type('Any', (Protocol,), {'_is_protocol': True})\n", "Any asks nothing of a model"),
+    ],
+    "sampler-state": [
+        Broken(ALONE, "ebb", "take turns give other samples than each alone"),
+        _sampler("yield Step(i,", "yield Step(self.steps - i,", "its steps count [3, 2, 1, 0], not upwards"),
+        _sampler("model.mean + level * model.deviation * z", "(model.mean + z)[..., :2]", "the last step: 'x' has shape"),
+        _sampler("z = noise", "self.high = 1.5\n        z = noise", "drawing changes its options"),
+    ],
+    "weights-load": [
+        _shipped('"format": 1', '"format": 2', "has format 2"),
+        _shipped('"plugin": "tides"', '"plugin": "tydes"', "tydes"),
+        _in("model.py", "brest")('"deviation", torch', '"spread", torch', "spread"),
+    ],
+    "weights-match-recipe": [
+        _shipped('"recipe": "brest"', '"recipe": "breast"', "differ in recipe: 'breast', and 'brest' in the recipe"),
+        _shipped('"floor": 0.02', '"floor": 0.03', "differ in config: floor is 0.03, and 0.02 in the recipe"),
+        _shipped('"name": "ebb"', '"name": "direct"', "differ in sampler.name: 'direct', and 'ebb' in the recipe"),
+        _shipped('"steps": 4', '"steps": 5', "differ in sampler.options: steps is 5, and 4 in the recipe"),
+    ],
+    "weights-sample": [
+        _drawn("deviation * z", "deviation * z * 100", "samples: 'x' has values from"),
+        _drawn("deviation * z", "deviation * z / 0", "values that are not finite"),
+        _drawn("z = noise", "raise RuntimeError('ebbed')\n        z = noise", "RuntimeError: ebbed (gentk_tides/sampler.py:"),
+    ],
+    "card-renders": [
+        _in("weights/brest/metrics.json", "brest")("", '{"format": 1}', "metrics.json: dataset: Field required"),
+        _readme("", "---\ntags: [\n---\nTides.\n", "README.md, line 3: the table at its head is no YAML"),
+        _readme("", "---\nmodel-index: tides\n---\nTides.\n", "head is not what the Hub reads: Invalid `model_index`"),
+    ],
+}
+
+BROKEN: dict[str, list[Broken]] = WHOLE | PARTS

@@ -1,0 +1,1 @@
+"""One tiny model of every kind."""
