@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(  # for child processes, which the hook below does not reach
     HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_XET="1", UV_OFFLINE="1"
 )
+os.environ.pop("COLUMNS", None)  # a pipe has no width
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else every child process compiles torch anew, which takes longer than its test
 sys.dont_write_bytecode = False
 LOOPBACK = ("127.", "::1", "localhost")
