@@ -158,7 +158,8 @@ def validate(cls: type[BaseModel], data: Any, source: str, where: tuple[str, ...
             elif e["type"] == "missing":
                 lines.append(f"{key}: is missing")
             else:
-                lines.append(f"{key}: {e['msg'].removeprefix('Input ').removeprefix('Value error, ')}, got {str(e['input'])[:80]!r}")
+                said = ": ".join(filter(None, [key, e["msg"].removeprefix("Input ").removeprefix("Value error, ")]))
+                lines.append(f"{said}, got {str(e['input'])[:80]!r}" if e["loc"] else said)  # what is wrong with the whole names its keys
         raise UsageError(f"{source}: " + "\n  ".join(lines[:5])) from error
 
 

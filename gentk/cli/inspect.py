@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..weights.files import shown as printable
 from ..weights.hub import complete
 from ..weights.names import bundled, locate
 from ..weights.safety import read_config, read_header
@@ -71,7 +70,7 @@ def people(data: dict[str, Any]) -> Any:
         ("config", ", ".join(f"{k}={v}" for k, v in data["config"].items())),
         ("needs", ", ".join(f"{k}{v}" for k, v in data["requires"].items())),
     ):
-        table.add_row(key, escape(printable(value, 20_000)))
+        table.add_row(key, escape(value))
     return table
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UsageError
 from ..host import SamplerSpec, lookup, resolve
 from ..weights.names import bundled, locate
-from ..weights.safety import read_config
+from ..weights.safety import check_plugins, read_config
 
 DEFAULT = "ddpm"  # the one name that the core knows: what is meant where nothing is said
 
@@ -55,6 +55,7 @@ def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler
         recipe = recipe_of(plugin or DEFAULT, model)
     found = locate(weights) if weights else bundled(plugin or DEFAULT, recipe)
     config = read_config(found.folder)
+    check_plugins(config)
     recommended = config.get("sampler") or {}
     name = sampler or recommended.get("name") or first_sampler(config)
     spec = lookup.find("samplers", name, config["plugin"]).spec

@@ -17,6 +17,8 @@ from torch import Tensor
 from ..protocols import Schedule
 
 _HOST: Any = {"dtype": torch.float64, "device": "cpu"}
+MAX_STEPS = 1_000_000
+"""Of a table: it is made on the host as soon as somebody's config names it."""
 
 
 Call = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
@@ -39,6 +41,13 @@ def remembered(call: Call) -> Call:
         return answer
 
     return known
+
+
+def counted(steps: int) -> int:
+    """A table's length. Raises ValueError."""
+    if type(steps) is not int or not 1 <= steps <= MAX_STEPS:
+        raise ValueError(f"steps must be a whole number from 1 to {MAX_STEPS}, got {steps!r}")
+    return steps
 
 
 class BetaTable:
@@ -75,14 +84,14 @@ class LinearBeta(BetaTable):
     """β from `low` to `high` in `steps` equal steps (Ho et al. 2020, §4)."""
 
     def __init__(self, steps: int = 1000, low: float = 1e-4, high: float = 2e-2) -> None:
-        super().__init__(torch.linspace(low, high, steps, **_HOST))
+        super().__init__(torch.linspace(low, high, counted(steps), **_HOST))
 
 
 class ScaledLinearBeta(BetaTable):
     """√β from √`low` to √`high` in equal steps (Rombach et al. 2022: Stable Diffusion's)."""
 
     def __init__(self, steps: int = 1000, low: float = 8.5e-4, high: float = 1.2e-2) -> None:
-        super().__init__(torch.linspace(math.sqrt(low), math.sqrt(high), steps, **_HOST).square())
+        super().__init__(torch.linspace(math.sqrt(low), math.sqrt(high), counted(steps), **_HOST).square())
 
 
 class Cosine:

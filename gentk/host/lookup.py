@@ -147,13 +147,13 @@ def identify(model: Any) -> tuple[str, str]:
     raise GentkError(f"{kind.__module__}.{kind.__qualname__} is a model of no installed plugin, so its weights could not be read back")
 
 
-def schedule(name: str, **options: Any) -> Schedule:
+def schedule(name: str, /, **options: Any) -> Schedule:
     """A schedule by name. Raises UsageError for an unknown one or a wrong option."""
     found = find("schedules", name)
     try:
         made: Schedule = resolve(found.spec.target)(**options)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"schedule '{name}': {error}") from None
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise UsageError(f"schedule '{name}': {' '.join(str(error).split())[:200]}") from None
     return made
 
 
@@ -161,7 +161,7 @@ def sampler_class(name: str, plugin: str | None = None) -> Any:
     return resolve(find("samplers", name, plugin).spec.target)
 
 
-def sampler(name: str, plugin: str | None = None, **options: Any) -> Sampler:
+def sampler(name: str, plugin: str | None = None, /, **options: Any) -> Sampler:
     """A sampler with its options, checked. Raises UsageError."""
     from ..recipes import validate
 

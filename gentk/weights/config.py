@@ -149,7 +149,6 @@ def check_plugins(config: Mapping[str, Any]) -> None:
         needs = [other for other in config.get("requires") or {} if other != "gentk" and _NAME.fullmatch(other)]
         said = f" (they say that {' or '.join(needs[:3])} has it)" if needs else ""
         raise GentkError(f"weights need plugin '{shown(name)}', which is not installed{said}{offer(name)}")
-    lookup.host().load(name)
     _check_versions(name, config.get("requires") or {})
     lookup.model_spec(name, config["model"])
     if config.get("latents"):

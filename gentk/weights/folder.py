@@ -117,20 +117,25 @@ def read(folder: str | Path, *, device: str = "cpu") -> Any:
     config = safety.read_config(place)
     safety.check_plugins(config)
     place = hub.complete(place)
-    header = safety.read_header(place)
+    header = measured(place, config)
     with described_by(place / CONFIG):
-        sampler = recommended(config)
-        with skeleton():
-            empty = build(config)
-    safety.compare(header, kept(empty))
-    safety.check_size(header, empty)
-    with described_by(place / CONFIG):
-        model = build(config)
+        sampler, model = recommended(config), build(config)
     for part in safety.parts(header):
         model.load_state_dict(part, strict=False)  # not strict: what only training needs is in no file; the names were compared
     if sampler:
         model.recommended_sampler = sampler
     return model.eval().to(device)
+
+
+def measured(folder: Path, config: Mapping[str, Any]) -> safety.Header:
+    """What the folder's weights hold, which is what the model of a checked config wants: to the last name, shape and type, and found out
+    without making one. Raises GentkError."""
+    header = safety.read_header(folder)
+    with described_by(folder / CONFIG), skeleton():
+        empty = build(config)
+    safety.compare(header, kept(empty))
+    safety.check_size(header, empty)
+    return header
 
 
 @contextmanager

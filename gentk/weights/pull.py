@@ -95,10 +95,6 @@ def _unread(folder: Path) -> str:
 
 def _check(folder: Path) -> None:
     """Names, shapes and types against the model that the config describes, as before loading. Raises GentkError."""
-    from .folder import build, kept
-    from .skeleton import skeleton
-    from .safety import compare, read_header
+    from .folder import measured
 
-    with skeleton():
-        wanted = kept(build(read_config(folder)))
-    compare(read_header(folder), wanted)
+    measured(folder, read_config(folder))

@@ -37,6 +37,16 @@ def test_bit_identical(tmp_path: Path) -> None:
     assert set(about["requires"]) == {"gentk", "gentk-ddpm"}
 
 
+def test_whatever_the_memory_looks_like(tmp_path: Path) -> None:
+    """Convolutions lie channels last in memory; the file has them as everybody reads them."""
+    one = gentk.load("vae/mnist-conv")
+    assert any(not p.is_contiguous() for p in one.parameters())
+    gentk.save(one, tmp_path)
+    found = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(tensor, found[name]) for name, tensor in one.state_dict().items())
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), gentk.load(tmp_path).state_dict().values(), strict=True))
+
+
 def test_halves_are_widened(tmp_path: Path) -> None:
     one = model()
     gentk.save(one, tmp_path, dtype="float16")

@@ -101,7 +101,7 @@ class ARConfig(_Config):
 class BayesNetConfig(_Config):
     """A directed graph of discrete variables."""
 
-    variables: tuple[str, ...] = Field(min_length=1, description="Their names, in the order of the data's columns.")
+    variables: tuple[str, ...] = Field(min_length=1, max_length=1000, description="Their names, in the order of the data's columns.")
     states: tuple[Annotated[int, Field(ge=2)] | tuple[str, ...], ...] = Field(
         description="Of each variable: how many states it has, or their names."
     )

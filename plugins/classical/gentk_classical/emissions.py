@@ -151,7 +151,7 @@ class Categorical(nn.Module):
     def __init__(self, states: int, tokens: int, smoothing: float) -> None:
         super().__init__()
         self.smoothing = smoothing
-        self.register_buffer("probability", torch.ones(states, tokens, dtype=torch.float64) / tokens)
+        self.register_buffer("probability", torch.full((states, tokens), 1 / tokens, dtype=torch.float64))
 
     def start(self, x: Tensor) -> None:
         """Each state's law is that of the tokens x (N,), every chance of it times a draw from Exp(1)."""

@@ -49,8 +49,8 @@ class HMM(nn.Module):
         self.stop = stop_token(config.stop, data) if discrete else None
         if config.stop is not None and not discrete:
             raise UsageError("stop is a token, and these data are numbers: leave it out")
-        self.register_buffer("initial", torch.ones(k, dtype=torch.float64) / k)
-        self.register_buffer("transition", torch.ones(k, k, dtype=torch.float64) / k)
+        self.register_buffer("initial", torch.full((k,), 1 / k, dtype=torch.float64))
+        self.register_buffer("transition", torch.full((k, k), 1 / k, dtype=torch.float64))
         if self.ragged:
             self.register_buffer("lengths", torch.ones(self.steps + 1, dtype=torch.float64))
         self.emission: Gaussian | Categorical

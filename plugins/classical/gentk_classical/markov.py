@@ -57,7 +57,7 @@ class Markov(nn.Module):
         self.stop = stop_token(config.stop, data)
         self.conditions = {"prompt": Text(length=self.length, names=self.names, help="What every sample begins with.")}
         rows = min(config.contexts, sum((self.tokens + 1) ** m for m in range(self.order + 1)))
-        codes, law = [(self.any + 1) ** self.order - 1], torch.ones(rows, self.tokens, dtype=torch.float64) / self.tokens
+        codes, law = [(self.any + 1) ** self.order - 1], torch.full((rows, self.tokens), 1 / self.tokens, dtype=torch.float64)
         if config.matrix is not None:
             codes = list(range(self.any + 1))
             law = torch.cat([self._given(config.matrix, config.start), law[self.any :]])

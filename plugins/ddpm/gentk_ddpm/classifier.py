@@ -57,6 +57,8 @@ class Classifier(nn.Module):
         super().__init__()
         if "label" not in data.conditions:
             raise UsageError("a classifier needs a data set with labels")
+        if "x" not in data.leaves or len(data.shape) != 3:
+            raise UsageError("the classifier wants images: a leaf x of the shape (C, H, W)")
         self.config, self.data = config, data
         self.schedule = gentk.schedule(config.schedule, **config.schedule_options)
         self.times = when(self.schedule, config.sigma_min), 1.0

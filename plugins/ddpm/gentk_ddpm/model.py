@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gentk.errors import UsageError
 from gentk.nets.unet import UNet
 from gentk.protocols import DataSpec
 
@@ -17,6 +18,8 @@ class DDPM(Denoising):
     outer = ("net.conv_in", "net.conv_out", "net.time_embedding")  # an optimizer for matrices leaves the first and last layers alone
 
     def __init__(self, config: DDPMConfig, data: DataSpec) -> None:
+        if "x" not in data.leaves or len(data.shape) != 3:
+            raise UsageError("ddpm wants images: a leaf x of the shape (C, H, W)")
         super().__init__(config, data)
         self.net = UNet(
             data.shape[0],

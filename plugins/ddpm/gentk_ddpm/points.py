@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gentk.errors import UsageError
 from gentk.nets.mlp import ResidualMLP
 from gentk.protocols import DataSpec
 
@@ -17,5 +18,7 @@ class DDPMPoints(Denoising):
     outer = ("net.first", "net.last", "net.time_embedding")
 
     def __init__(self, config: PointsConfig, data: DataSpec) -> None:
+        if "x" not in data.leaves or len(data.shape) != 1:
+            raise UsageError("ddpm-points wants points: a leaf x of the shape (d,)")
         super().__init__(config, data)
         self.net = ResidualMLP(data.shape[0], config.width, config.blocks, self.classes)

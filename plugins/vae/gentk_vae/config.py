@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Width = Annotated[int, Field(ge=1, le=16_384)]
 
 
 class AEConfig(BaseModel):
@@ -65,12 +67,12 @@ class WAEMMDConfig(WAEConfig):
 
 
 class WAEGANConfig(WAEConfig):
-    critic: tuple[int, ...] = Field((256, 256), min_length=1, description="Hidden layers of the critic of latents.")
+    critic: tuple[Width, ...] = Field((256, 256), min_length=1, max_length=8, description="Hidden layers of the critic of latents.")
 
 
 class VAEGANConfig(VAEConfig):
     gamma: float = Field(1e-2, ge=0, description="Weight of the feature error against the adversarial loss, in the decoder.")
-    discriminator: tuple[int, ...] = Field((32, 64), min_length=1, description="Channels of its levels, finest first.")
+    discriminator: tuple[Width, ...] = Field((32, 64), min_length=1, max_length=8, description="Channels of its levels, finest first.")
 
 
 class VQVAEConfig(AEConfig):
