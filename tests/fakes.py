@@ -1,5 +1,9 @@
 """Fake installed distributions: a folder for sys.path with package + dist-info. No installer needed."""
 
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
@@ -26,6 +30,24 @@ def fake(
         f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\nSummary: fake\nRequires-Dist: {requires}\nRequires-Dist: numpy\n"
     )
     (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {package}.plugin{':app' if group != 'gentk' else ''}\n")
+
+
+@contextmanager
+def installed(site: Path, forget: str = "") -> Iterator[None]:
+    """What lies in `site` can be imported and is known to the host; afterwards no module of the package `forget` is left."""
+    from gentk.host.lookup import configure
+
+    sys.path.insert(0, str(site))
+    importlib.invalidate_caches()
+    configure()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(site))
+        for name in [name for name in sys.modules if name.partition(".")[0] == forget]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        configure()
 
 
 GOOD = """

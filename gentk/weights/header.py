@@ -1,5 +1,4 @@
-"""The header of a safetensors file: what it says it holds, every claim checked against the file, and then against the model. No torch
-but for the last."""
+"""The header of a safetensors file: what it says it holds, every claim checked against the file. No torch."""
 
 from __future__ import annotations
 
@@ -9,20 +8,14 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import GentkError
-from .files import CONFIG, shown
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from .files import shown
 
 MAX_HEADER = 25_000_000
 MAX_TENSORS = 100_000
-MAX_NUMBERS = 100_000_000_000
-BESIDE = 250_000_000  # numbers that a model may make beside those in its file: critics, tables
 WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-WIDER = {("F16", "F32"), ("BF16", "F32")}  # what may be stored narrower than the model wants it
 
 
 @dataclass(frozen=True)
@@ -139,51 +132,3 @@ def _tiled(spans: list[tuple[int, int]], path: Path) -> int:
             raise GentkError(f"{path} is damaged: its tensors overlap or leave holes")
         end = high
     return end
-
-
-def compare(header: Header, wanted: Mapping[str, Tensor]) -> None:
-    """Names, shapes and types against a model that was built on the meta device. Raises GentkError for the first misfit."""
-    _bounded(sum(tensor.numel() for tensor in wanted.values()), header)
-    missing, extra = sorted(set(wanted) - set(header.tensors)), sorted(set(header.tensors) - set(wanted))
-    if missing or extra:
-        parts = [f"{what} {', '.join(map(shown, names[:5]))}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
-                 for what, names in (("lack", missing), ("have no place for", extra)) if names]  # fmt: skip
-        raise GentkError(f"{header.path}: weights do not fit the config: they {'; and they '.join(parts)}")
-    for name, tensor in wanted.items():
-        dtype, shape = header.tensors[name]
-        if shape != tuple(tensor.shape):
-            raise GentkError(f"{header.path}: weights do not fit the config: {name} is {_by(shape)}, the config wants {_by(tensor.shape)}")
-        want = type_name(tensor)
-        if dtype != want and (dtype, want) not in WIDER:
-            raise GentkError(f"{header.path}: {name} is {dtype}, the model wants {want}")
-
-
-def check_size(header: Header, model: nn.Module) -> None:
-    """What a model on the meta device would take, against what its file holds: critics and tables are in no file, and might be of any
-    size. Raises GentkError."""
-    numbers = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
-    _bounded(numbers, header)
-    if numbers > 8 * header.parameters + BESIDE:
-        told = f"{numbers:.1e} parameters ({_size(4 * numbers)})"
-        raise GentkError(f"{header.path.parent / CONFIG} describes {told}, the weights hold {header.parameters:.1e} of them")
-
-
-def _bounded(numbers: int, header: Header) -> None:
-    if numbers > MAX_NUMBERS:
-        told = f"{numbers:.1e} parameters ({_size(4 * numbers)})"
-        raise GentkError(f"{header.path.parent / CONFIG} describes {told}; the limit is {MAX_NUMBERS:.0e}")
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e12:.0f} TB" if count > 1e12 else f"{count / 1e9:.0f} GB"
-
-
-def _by(shape: Any) -> str:
-    return "×".join(map(str, shape)) or "a scalar"
-
-
-def type_name(tensor: Tensor) -> str:
-    """A dtype as the format spells it."""
-    from .numbers import TYPES
-
-    return next((name for name, dtype in TYPES.items() if dtype == tensor.dtype), str(tensor.dtype))

@@ -16,7 +16,8 @@ from . import header as headers
 from . import shards
 from .config import check_plugins, read_config
 from .files import CONFIG, INDEX, SHARD, TENSORS, allowed, member, read_json
-from .header import Header, check_size, compare
+from .fit import check_size, compare
+from .header import Header
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -73,7 +73,8 @@ def test_axes_that_are_not_two_latents_are_refused(axes: str) -> None:
 def run_of(folder: Path, beta: float | None, *rows_: dict[str, float]) -> Path:
     folder.mkdir()
     config = {"format": 1, "plugin": "p", "model": "m", "requires": {}, "config": {} if beta is None else {"beta": beta}}
-    (folder / "config.json").write_text(json.dumps({**config, "data": {"modality": "image", "leaves": {"x": {"shape": [2]}}}, "conditions": {}}))
+    data = {"modality": "image", "leaves": {"x": {"shape": [2]}}}
+    (folder / "config.json").write_text(json.dumps({**config, "data": data, "conditions": {}}))
     (folder / "log.jsonl").write_text("".join(json.dumps({"step": i, **row}) + "\n" for i, row in enumerate(rows_)))
     return folder
 

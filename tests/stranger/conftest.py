@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests import fakes
 
 from .families import FAMILIES, Family, train
 
@@ -42,20 +42,13 @@ def installed(site: Path) -> Iterator[None]:
     """gentk-stranger installed in this process, which works on one thread: models this small only wait for more."""
     import torch
 
-    from gentk.host.lookup import configure
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    sys.path.insert(0, str(site))
-    importlib.invalidate_caches()
-    configure()
     try:
-        yield
+        with fakes.installed(site):
+            yield
     finally:
         torch.set_num_threads(threads)
-        sys.path.remove(str(site))
-        importlib.invalidate_caches()
-        configure()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .tides import Edit
+from .planted import Edit
 
 SHIPPED, RECIPE = "weights/brest/config.json", "recipes/brest.toml"
 
@@ -72,7 +72,7 @@ WHOLE: dict[str, list[Broken]] = {
         _metadata("gentk>=0.1,<0.2", "gentk>=0.1", "requires gentk>=0.1 without an upper bound"),
     ],
     "metadata": [
-        _metadata("Summary: Tides\n", "", "has no summary"),
+        _metadata("Summary: About tides\n", "", "has no summary"),
         _in("RECORD", "tides")("", "gentk_tides/plugin.py,,\ntests/test_tides.py,,\n", "installs 'tests' beside its package"),
     ],
     "expected-failures": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .kinds import Edit
+from .planted import Edit
 
 
 class Broken(NamedTuple):

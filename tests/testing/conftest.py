@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .tides import installed, make
+from .planted import installed, make
 
 
 @pytest.fixture(scope="session")

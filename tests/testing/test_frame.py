@@ -22,7 +22,7 @@ from gentk.testing.suite import results
 from tests.running import gentk as process
 
 from .broken import BROKEN
-from .tides import Edit, installed, make
+from .planted import Edit, installed, make
 
 GROWS: Edit = ("data.py", "label = index % 2", "label = index % 2\n        self.swell += 0.1")
 EXCUSED: Edit = ("plugin.py", "yield from ()", "yield ExpectedFailure('examples-pure', 'gauges', 'the swell grows')")
@@ -277,7 +277,7 @@ def in_pytest(site: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def test_pytest_needs_no_test_file(tmp_path: Path) -> None:
     argument: Edit = ("plugin.py", '"image",', '"image", argument="swell",')
     excuse: Edit = ("plugin.py", "yield from ()", "yield ExpectedFailure('metadata', 'tides', 'no words for it')")
-    edits: list[Edit] = [argument, excuse, ("METADATA", "Summary: Tides\n", ""), ("METADATA", ",<0.2", "")]
+    edits: list[Edit] = [argument, excuse, ("METADATA", "Summary: About tides\n", ""), ("METADATA", ",<0.2", "")]
     make(tmp_path, edits)
     chosen = ("-k", "metadata or requirement or names or pure", "-v", "-ra")
     done = in_pytest(tmp_path, "--gentk", "tides", "--strict-markers", "-p", "no:xdist", *chosen)
@@ -314,7 +314,7 @@ def test_a_pytest_that_asks_for_no_plugin_imports_nothing_of_gentk(tmp_path: Pat
 def test_the_documented_test_works(tmp_path: Path) -> None:
     _, _, example = (gentk.testing.__doc__ or "").partition("    import gentk.testing\n")
     code = "    import gentk.testing\n" + example.partition("\n\n`gentk")[0]
-    make(tmp_path, [("METADATA", "Summary: Tides\n", "")])
+    make(tmp_path, [("METADATA", "Summary: About tides\n", "")])
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "test_tides.py").write_text(textwrap.dedent(code))
     done = in_pytest(tmp_path, "-k", "metadata or requirement or pure", "-v")

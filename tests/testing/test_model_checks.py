@@ -15,7 +15,7 @@ from gentk.testing.short import no_downloads
 from gentk.testing.trial import ModelTrial
 
 from .broken_models import BROKEN, TRAINING, Broken
-from .kinds import Edit, kinds
+from .planted import Edit, kinds
 
 CASES = [pytest.param(id, broken, id=f"{id}-{i}") for id, several in BROKEN.items() for i, broken in enumerate(several)]
 

@@ -14,7 +14,7 @@ from gentk.testing.samplers import SamplerTrial
 from gentk.testing.schedules import ScheduleTrial
 
 from .broken import BROKEN, Broken
-from .tides import installed, make
+from .planted import installed, make
 
 CASES = [pytest.param(id, broken, id=f"{id}-{i}") for id, several in BROKEN.items() for i, broken in enumerate(several)]
 
