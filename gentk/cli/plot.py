@@ -44,7 +44,7 @@ def data(
     path = out_ or fresh(f"{spec.name}-{split}{kind.default_suffix}")
     kind.check_path(path)
     from ..training.order import fetch
-    from ..training.report import PREVIEWS
+    from ..weights.preview import PREVIEWS
 
     count = min(n or PREVIEWS.get(dataset.spec.modality, 16), len(dataset))
     kind.save(fetch(dataset, range(count)), dataset.spec, path)

@@ -20,10 +20,11 @@ from ..recipes import Recipe
 from ..runs import BEST, Run
 from ..sampling import default_sampler, pick_device
 from ..weights import folder as weights
+from ..weights.preview import preview
 from . import state
 from .distributed import Ranks
 from .order import First
-from .report import loss_picture, preview
+from .report import loss_picture
 from .trainer import Progress, Trainer
 
 

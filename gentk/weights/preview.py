@@ -1,4 +1,4 @@
-"""The picture of weights that are to be published: samples/preview.*, in the format that a modality prefers."""
+"""Samples to look at: those that a run draws while it trains, and samples/preview.* of weights that are to be published."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ from .files import allowed, member
 
 if TYPE_CHECKING:
     from ..protocols import Sampler
+
+
+PREVIEWS = {"points": 2000}  # examples in a preview; 16 of anything that is a picture by itself
+
+
+def preview(model: Any, sampler: Sampler, path: Path) -> None:
+    """The same samples (seed 0) each time, in the format that the modality prefers."""
+    from ..host.lookup import modality
+    from ..sampling import final_data, sample
+
+    data = final_data(model)
+    kind = modality(data.modality)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sample(model, PREVIEWS.get(data.modality, 16), seed=0, sampler=sampler).save(path.with_suffix(kind.default_suffix))
 
 
 def sampler_of(model: Any) -> Sampler | None:
@@ -41,8 +55,6 @@ def suffix_of(model: Any) -> str:
 
 def drawn(model: Any, sampler: Sampler, place: Path) -> tuple[Path | None, str]:
     """A preview drawn into the folder `place`, as while training; else why there is none."""
-    from ..training.report import preview
-
     path = place / f"preview{suffix_of(model)}"
     try:
         preview(model, sampler, path)

@@ -181,7 +181,7 @@ def test_weights_that_cannot_be_drawn_are_pushed_all_the_same(hub: Hub, me: Any,
     about = json.loads((folder / "config.json").read_text())
     about["sampler"]["options"]["steps"] = 1
     (folder / "config.json").write_text(json.dumps(about))
-    me.setattr("gentk.training.report.preview", lambda *args: 1 / 0)
+    me.setattr("gentk.weights.preview.preview", lambda *args: 1 / 0)
     done = push(folder, "user/roll")
     assert "samples/preview.png" not in done.files and any("ZeroDivisionError" in note for note in done.notes)
 
