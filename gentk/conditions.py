@@ -82,7 +82,9 @@ class Label(_Condition):
         elif value is None or isinstance(value, int):
             value = [value]
         classes = [self.classes if v is None else int(v) for v in value]
-        for v in classes:
+        for given, v in zip(value, classes, strict=True):
+            if given not in (v, None):
+                raise ValueError(f"a class is a whole number, got {given}")
             if not (0 <= v < self.classes or (v == self.classes and self.dropout)):
                 raise ValueError(f"no class {v}: this model knows {self.metavar}" + (" and none" if self.dropout else ""))
         return torch.tensor(dealt(classes, n))
@@ -147,7 +149,7 @@ class Number(_Condition):
 
     def parse(self, text: str) -> float:
         try:
-            value: float = TypeAdapter(Annotated[float, Field(ge=self.low, le=self.high)]).validate_python(text)
+            value: float = TypeAdapter(Annotated[float, Field(ge=self.low, le=self.high, allow_inf_nan=False)]).validate_python(text)
         except ValidationError as error:
             raise ValueError(f"{error.errors()[0]['msg'].removeprefix('Input ')}, got '{text}'") from None
         return value
@@ -155,8 +157,17 @@ class Number(_Condition):
     def prepare(self, value: Any, n: int) -> Tensor:
         import torch
 
+        if isinstance(value, torch.Tensor):
+            value = value.reshape(-1).tolist()
         values = [value] if isinstance(value, (int, float, str)) else list(value)
-        return torch.tensor(dealt([self.parse(str(float(v))) if not isinstance(v, str) else self.parse(v) for v in values], n))
+        return torch.tensor(dealt([self.parse(v) if isinstance(v, str) else self._checked(float(v)) for v in values], n))
+
+    def _checked(self, value: float) -> float:
+        """As `parse`. float32 holds a bound only nearly, and what it holds is that bound."""
+        import torch
+
+        near = (bound for bound in (self.low, self.high) if bound is not None and float(torch.tensor(bound)) == value)
+        return next(near, None) or self.parse(repr(value))
 
     @property
     def metavar(self) -> str:
@@ -193,7 +204,9 @@ CONDITIONS: TypeAdapter[dict[str, Label | Text | Number | File]] = TypeAdapter(d
 
 
 def dealt(values: Sequence[T], n: int) -> list[T]:
-    """n values: the given ones in turn."""
+    """n values: the given ones in turn. Raises ValueError where there are none."""
+    if not values:
+        raise ValueError("is empty: give one value at least")
     return [values[i % len(values)] for i in range(n)]
 
 

@@ -62,7 +62,7 @@ class DataSpec(BaseModel):
 
 class Dataset(Protocol):
     """Examples. Optional: `batch(indices, noise) -> Batch`, where augmentation draws from `noise` (row i belongs to
-    indices[i]); `decoder`, a model whose latents these examples are."""
+    indices[i]; None: no augmentation); `decoder`, a model whose latents these examples are."""
 
     spec: DataSpec
 

@@ -116,10 +116,11 @@ def _frequencies(spec: Any) -> None:
 @check("dataset")
 def examples_pure(trial: DatasetTrial) -> None:
     """Example i is a function of i: the same whenever it is asked for, whatever was asked before, and in another data set made with the
-    same options. `batch(indices, noise)` is a function of the indices and the noise, row by row; where it draws nothing, it is the
-    examples stacked. Training resumes exactly, and ranks agree, because of this."""
+    same options. `batch(indices, noise)` is a function of the indices and the noise, row by row; with None for noise, and where it draws
+    nothing, it is the examples stacked. No split is another one again. Training resumes exactly, and ranks agree, because of this."""
     import torch
 
+    _apart(trial)
     for split in trial.spec.splits:
         dataset, indices = trial.make(split), trial.indices(split)
         before = [{key: value.clone() for key, value in dataset[i].items()} for i in indices]
@@ -130,6 +131,17 @@ def examples_pure(trial: DatasetTrial) -> None:
         if hasattr(dataset, "batch"):
             stacked = {key: torch.stack([example[key] for example in before]) for key in before[0]}
             _batches(dataset, indices, stacked, split)
+
+
+def _apart(trial: DatasetTrial) -> None:
+    """Raises Failure where two splits are of one length and all that is looked at of them is the same, though not all alike."""
+    looked: dict[tuple[Any, ...], str] = {}
+    for split in trial.spec.splits:
+        dataset = trial.make(split)
+        rows = [str({key: value.tolist() for key, value in dataset[i].items()}) for i in trial.indices(split)]
+        other = looked.setdefault((len(dataset), *rows), split)
+        if other != split and len(set(rows)) > 1:
+            raise Failure(f"split '{split}' holds the examples of '{other}': what is measured on it says nothing")
 
 
 def _batches(dataset: Any, indices: list[int], stacked: Mapping[str, Tensor], split: str) -> None:
@@ -144,6 +156,9 @@ def _batches(dataset: Any, indices: list[int], stacked: Mapping[str, Tensor], sp
     fits(whole, {**dataset.spec.leaves, **dataset.spec.conditions}, f"batch of '{split}'", (len(order),))
     _same(whole, batch(order, 0), f"batch of '{split}' asked for again differs")
     _same(whole, {key: value.flip(0) for key, value in turned.items()}, f"batch of '{split}' in another order holds other rows")
+    part = {key: value[:3] for key, value in whole.items()}
+    _same(part, batch(order[:3], 0), f"batch of '{split}' with fewer rows holds others")
+    _same(stacked, dataset.batch(indices, None), f"batch of '{split}' without noise is not its examples stacked")
     other = batch(order, 1)
     if all(torch_equal(whole[key], other[key]) for key in whole):  # no augmentation
         _same(stacked, whole, f"batch of '{split}' is not its examples stacked")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..recipes import Recipe
 
 ROUNDS = 50  # of training
+STOP = 23  # after which one is stopped and gone on with: a prime, so that what is renewed every few rounds is not just then renewed
 PASSES = 20  # of a statistics model, at most
 EXAMPLES = 2000  # of the data set, at most
 STEPS = 8  # of a sampler that takes any number

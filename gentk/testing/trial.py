@@ -12,7 +12,7 @@ from ..host import ModelSpec, lookup
 from ..host.manager import one_line
 from ..host.provenance import package_dir
 from .registry import Failure, Skip
-from .short import EXAMPLES, copied, no_downloads, quick, rounds, shortened, snapshot
+from .short import EXAMPLES, STOP, copied, no_downloads, quick, rounds, shortened, snapshot
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -179,7 +179,7 @@ class ModelTrial:
         built = snapshot(trainer.model)
         trainer.prepare()
         before = snapshot(trainer.model)
-        stop = min(1, trainer.total - 1) if trainer.statistical else trainer.total // 2
+        stop = min(1, trainer.total - 1) if trainer.statistical else STOP
         if not stop:
             state.write(half, 0, *trainer.state())
         for progress in rounds(trainer):
@@ -224,7 +224,8 @@ class ModelTrial:
     # ---- drawing
     @once
     def samplers(self) -> list[Any]:
-        """The default sampler, and the core's first for every other capability that the model has. Raises Skip where there is none."""
+        """The default sampler, the core's first for every other capability that the model has, and the plugin's own that fit. Raises Skip
+        where there is none."""
         from ..builtin import gentk_samplers
         from ..host.specs import resolve
         from ..protocols import can
@@ -238,6 +239,8 @@ class ModelTrial:
             kind = resolve(spec.target)
             if can(self.model, kind.needs) and all(kind.needs is not known.needs for known in found):
                 found.append(kind())
+        own = [resolve(spec.target) for spec in lookup.specs("samplers", self.plugin).values()]
+        found += [kind() for kind in own if can(self.model, kind.needs) and all(type(known) is not kind for known in found)]
         return [quick(sampler) for sampler in found]
 
     def required(self, n: int = N) -> dict[str, Tensor]:

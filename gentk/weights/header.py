@@ -15,6 +15,7 @@ from .files import shown
 
 MAX_HEADER = 25_000_000
 MAX_TENSORS = 100_000
+MAX_SIZE, MAX_NUMBERS = 1 << 40, 1 << 62  # in one dimension; in all that are not 0, as strides are their product
 WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
@@ -80,7 +81,8 @@ def _foreign(start: bytes) -> str:
         return "is a Git-LFS pointer, not weights: run `git lfs pull` or download it again"
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         return "looks like a web page, not weights: check HF_ENDPOINT or a proxy, and download it again"
-    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+    protocol = start.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")) and start[8:9] != b"{"  # else a header of 640 bytes
+    if protocol or start.startswith(b"PK\x03\x04"):
         return "is not a safetensors file (it looks like a pickle, which gentk does not load)"
     return ""
 
@@ -115,6 +117,7 @@ def _entries(raw: bytes, path: Path) -> dict[str, Entry]:
         try:
             dtype, shape, (low, high) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
             sound = all(type(v) is int and v >= 0 for v in (*shape, low, high)) and len(shape) <= 32
+            sound = sound and max(shape, default=0) <= MAX_SIZE and math.prod(filter(None, shape)) <= MAX_NUMBERS
             sound = sound and high - low == math.prod(shape) * WIDTHS[dtype]
         except (TypeError, KeyError, ValueError):
             sound = False

@@ -144,6 +144,11 @@ PARTS: dict[str, list[Broken]] = {
         _data("label = index % 2", "label = index % 2\n        self.swell += 0.1", "example 399 of 'train' asked for again differs in 'x'"),
         _data("split, swell\n", "split, swell + np.random.random()\n", "of the same data set made again differs in 'x'"),
         _data("for i in indices]", "for i in sorted(indices)]", "in another order holds other rows in 'x'"),
+        _data("return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}",
+              "return {key: (v := torch.stack([row[key] for row in rows])) * (len(rows) > 5) for key in rows[0]}",
+              "with fewer rows holds others"),
+        _data("rows = [self[i] for i in indices]", "rows = [self[i if noise else 0] for i in indices]", "without noise is not its examples"),
+        _data("key=[len(self.split), index]", "key=[0, index]", "split 'test' holds the examples of 'train'"),
         _data("for i in indices]", "for i in (j + 1 for j in indices)]", "is not its examples stacked in 'x'"),
         _data("for i in indices]", "for i in np.random.randint(0, 400, len(indices))]", "batch of 'train' asked for again differs in"),
         _data("torch.stack([row[key]", "torch.stack([row[key][None]", "batch of 'train': 'x' has shape"),
@@ -171,6 +176,12 @@ PARTS: dict[str, list[Broken]] = {
         _sampler("    needs: ClassVar[type] = Tidal\n", "", "Ebb.needs is missing"),
         _sampler("= Tidal\n", "= dict\n", "Ebb.needs is <class 'dict'>, no Protocol"),
         _sampler("= Tidal\n", "= type('Any', (Protocol,), {'_is_protocol': True})\n", "Any asks nothing of a model"),
+    ],
+    "batch-size": [  # of a sampler that is not the model's default
+        _in("sampler.py", "tides")("noise.normal(*model.mean.shape)", "(z := noise.normal(*model.mean.shape)) - z.mean(0)", "Ebb"),
+    ],
+    "same-seed": [
+        _in("sampler.py", "tides")("z = noise", "import torch\n\n        z = torch.randn(()) + noise", "Ebb"),
     ],
     "sampler-state": [
         Broken(ALONE, "ebb", "take turns give other samples than each alone"),

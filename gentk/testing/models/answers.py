@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...noise import Philox
 from ...protocols import Encoder, Guide, Likelihood, can
-from ..registry import Skip
+from ..registry import Failure, Skip
 from ..trial import ModelTrial
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ def answers(trial: ModelTrial, model: Any, cond: Mapping[str, Any] | None = None
 
     from ...sampling import as_batch, evaluating
 
-    found: dict[str, Tensor] = {}
-    for sampler in samplers(trial):
-        drawn = trial.draw(sampler=sampler, model=model, cond=cond)
-        found |= {f"{type(sampler).__name__}'s {name}": value for name, value in drawn.batch.items() if name not in model.conditions}
+    found = draws(trial, model, cond)
     batch = trial.examples()
     n = len(next(iter(batch.values())))
     batch |= {name: model.conditions[name].prepare(value, n) for name, value in (cond or {}).items()}
@@ -36,6 +34,15 @@ def answers(trial: ModelTrial, model: Any, cond: Mapping[str, Any] | None = None
         if can(model, Guide):
             times = torch.full((n,), sum(getattr(model, "times", (0.0, 1.0))) / 2, dtype=torch.float64)
             found["evidence"] = model.evidence(batch["x"], times, batch)
+    return found
+
+
+def draws(trial: ModelTrial, model: Any, cond: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+    """What each sampler draws from the model with seed 0; nothing where none can."""
+    found: dict[str, Tensor] = {}
+    for sampler in samplers(trial):
+        drawn = trial.draw(sampler=sampler, model=model, cond=cond)
+        found |= {f"{type(sampler).__name__}'s {name}": value for name, value in drawn.batch.items() if name not in model.conditions}
     return found
 
 
@@ -79,6 +86,22 @@ def distance(one: Tensor, other: Tensor) -> float:
     inside = one.isfinite()
     scale = max(float(other[inside].abs().max()), 1e-12) if bool(inside.any()) else 1.0
     return float((one[inside] - other[inside]).abs().max()) / scale if bool(inside.any()) else 0.0
+
+
+def dealt(value: Tensor, n: int) -> Tensor:
+    """n rows: those that there are, in turn."""
+    import torch
+
+    return value[torch.arange(n) % len(value)]
+
+
+@contextmanager
+def untouched(given: Mapping[str, Tensor], method: str) -> Iterator[None]:
+    """Raises Failure where what stands inside has changed what it was given."""
+    before = {name: value.clone() for name, value in given.items()}
+    yield
+    if changed := differ(before, given):
+        raise Failure(f"{method} changes what it is given: {changed}")
 
 
 def latents(model: Any, n: int) -> Tensor:

@@ -9,7 +9,7 @@ from ...noise import Philox
 from ...protocols import Blendable, Decoder, can
 from ..registry import Failure, Skip, check
 from ..trial import ModelTrial, N
-from .answers import answers, differ, distance, latents
+from .answers import answers, dealt, differ, distance, draws, latents
 from .sampling import CLOSE
 
 
@@ -20,14 +20,18 @@ def conditions_matter(trial: ModelTrial) -> None:
     model = trial.model
     if not model.conditions:
         raise Skip("it has no conditions")
+    tried = 0
     for name, condition in model.conditions.items():
-        values = _values(trial, name, condition)
-        given = [answers(trial, model, {name: value}) for value in values]
-        if not given[0]:
-            raise Skip("it draws nothing, and neither encodes nor weighs what it is told")
+        values = _values(trial, condition)
+        given = [draws(trial, model, {name: value}) or answers(trial, model, {name: value}) for value in values]
+        if len(values) < 2 or not given[0]:
+            continue
+        tried += 1
         for (one, first), (other, second) in combinations(zip(("a value", "another", "none"), given, strict=False), 2):
             if not differ(first, second):
                 raise Failure(f"'{name}': {one} and {other} give the same {' and '.join(first)}")
+    if not tried:
+        raise Skip("no condition of it has two values, or it answers nothing that they could change")
 
 
 @check("model")
@@ -47,28 +51,25 @@ def conditions_refused(trial: ModelTrial) -> None:
         raise Failure(f"'{name}' takes a value that it does not have")
 
 
-def _values(trial: ModelTrial, name: str, condition: Any) -> list[Any]:
-    """Two values for `prepare`, and the null if there is one."""
+def _values(trial: ModelTrial, condition: Any) -> list[Any]:
+    """Two values for `prepare`, or the only one there is, and the null if there is one."""
     null = condition.null(1)
-    return [*_two(trial, name, condition), *([] if null is None else [null])]
+    return [*_two(trial, condition), *([] if null is None else [null])]
 
 
-def _two(trial: ModelTrial, name: str, condition: Any) -> list[Any]:
+def _two(trial: ModelTrial, condition: Any) -> list[Any]:
     import torch
 
     kind = condition.kind
     if kind == "label":
-        if condition.classes < 2:
-            raise Skip(f"'{name}' has one class only")
-        return [[0], [1]]
+        return [[0], [1]][: condition.classes]
     if kind == "text":
         classes = trial.model.data.leaves["x"].classes if not condition.names else len(condition.names)
-        if classes < 2:
-            raise Skip(f"'{name}' knows one token only")
-        return [[[0]], [[1]]]
+        return [[[0]], [[1]]][:classes]
     if kind == "number":
-        low = 0.0 if condition.low is None else condition.low
-        return [low, low + 1.0 if condition.high is None else condition.high]
+        low, high = condition.low, condition.high
+        low = (0.0 if high is None else high - 1.0) if low is None else low
+        return [low, low + 1.0 if high is None else high]
     noise = Philox(0, range(2))
     return list(torch.unbind(noise.normal(*condition.shape)))
 
@@ -98,7 +99,7 @@ def blends(trial: ModelTrial) -> None:
     z = latents(model, N)
     for name in model.blends:
         classes = model.conditions[name].classes
-        others = {k: v for k, v in trial.examples().items() if k in model.conditions and k != name}
+        others = {k: dealt(v, N) for k, v in trial.examples().items() if k in model.conditions and k != name}
         one, mixed = torch.eye(classes)[:1].expand(N, -1).clone(), torch.full((N, classes), 1 / classes)
         with torch.no_grad(), evaluating(model):
             told = {"class": torch.zeros(N, dtype=torch.int64), "share": one, "mixture": mixed}

@@ -9,12 +9,13 @@ from ...protocols import Decoder, Denoiser, Encoder, Guide, LatentPrior, can
 from ..fitting import fits
 from ..registry import Failure, Skip, check
 from ..trial import ModelTrial, N
-from .answers import distance, latents
+from .answers import dealt, distance, latents, untouched
 from .sampling import CLOSE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+COUNTING = ("length", "mask")  # leaves that say what counts of an example; whoever asked for z knows
 SOLVED = 1e-4  # of the scale of x_t: by how much α x + σ eps may miss it
 
 
@@ -33,7 +34,8 @@ def encodes(trial: ModelTrial) -> None:
     n = len(next(iter(batch.values())))
     with torch.no_grad(), evaluating(model):
         torch.manual_seed(1)
-        whole = model.encode(batch)
+        with untouched(batch, "encode"):
+            whole = model.encode(batch)
         torch.manual_seed(2)
         again = model.encode(batch)
         rows = torch.cat([model.encode({name: value[i : i + 1] for name, value in batch.items()}) for i in range(n)])
@@ -70,12 +72,15 @@ def decodes(trial: ModelTrial) -> None:
         if can(model, Encoder):
             given["encoder's"] = model.encode(batch)
         for kind, z in given.items():
-            told = {name: value[: len(z)] for name, value in cond.items()}
-            x = as_batch(model.decode(z, told))
-            fits(x, {"x": model.data.leaves["x"]}, f"decode of {kind} z", (len(z),), drawn=True)
-            rows = [as_batch(model.decode(z[i : i + 1], {k: v[i : i + 1] for k, v in told.items()}))["x"] for i in range(len(z))]
-            if (far := distance(torch.cat(rows), x["x"])) > CLOSE * x["x"].is_floating_point():
-                raise Failure(f"decode of {kind} z one by one is off by {far:.1e} of its scale from all at once")
+            told = {name: dealt(value, len(z)) for name, value in cond.items()}
+            with untouched({"z": z, **told}, "decode"):
+                x = as_batch(model.decode(z, told))
+            leaves = {name: leaf for name, leaf in model.data.leaves.items() if name in x or name not in COUNTING}
+            fits(x, leaves, f"decode of {kind} z", (len(z),), drawn=True)
+            rows = [as_batch(model.decode(z[i : i + 1], {k: v[i : i + 1] for k, v in told.items()})) for i in range(len(z))]
+            for name, whole in x.items():
+                if (far := distance(torch.cat([row[name] for row in rows]), whole)) > CLOSE * whole.is_floating_point():
+                    raise Failure(f"decode of {kind} z one by one is off by {far:.1e} of the scale of '{name}' from all at once")
 
 
 @check("model")

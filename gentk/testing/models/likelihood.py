@@ -10,7 +10,7 @@ from ...noise import Philox
 from ...protocols import Drawable, LatentPrior, Likelihood, NextToken, can
 from ..registry import Failure, Skip, check
 from ..trial import ModelTrial
-from .answers import distance
+from .answers import dealt, distance, untouched
 from .sampling import CLOSE
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DRAWN = 2000  # samples that a density is compared with
 STATES = 4096  # of a discrete example that are all asked about
 NUMBERS = 3  # of a continuous example that a mixture around samples covers well
+VALUES = 3  # of the conditions, for each of which it is compared
 SIGMA = 6  # standard errors of the comparison that are taken for chance
 
 
@@ -36,7 +37,8 @@ def log_prob(trial: ModelTrial) -> None:
     batch = trial.examples()
     n = len(next(iter(batch.values())))
     torch.manual_seed(1)
-    whole = asked(model, batch)
+    with untouched(batch, "log_prob"):
+        whole = asked(model, batch)
     if whole.shape != (n,) or not whole.is_floating_point():
         raise Failure(f"log_prob of {n} examples is {tuple(whole.shape)} {str(whole.dtype).removeprefix('torch.')}, not ({n},) floats")
     if not bool(whole.isfinite().all()):
@@ -51,29 +53,34 @@ def log_prob(trial: ModelTrial) -> None:
 
 @check("model")
 def log_prob_sampling(trial: ModelTrial) -> None:
-    """Where `likelihood` is "exact" and an example is small, the density and the samples are one law. Discrete: the chances of all states
-    sum to 1, and samples are as frequent as they say. Continuous: the density integrates to 1 and gives the samples' moments, by importance
-    sampling from a mixture around samples, to six standard errors. A forgotten constant or Jacobian shows here and nowhere else."""
+    """Where `likelihood` is "exact" and an example is small, the density and the samples are one law, under each of a few conditions.
+    Discrete: the chances of all states sum to 1, and samples are as frequent as they say. Continuous: the density integrates to 1 and gives
+    the samples' moments, by importance sampling from a mixture around samples, to six standard errors. A bound sums or integrates to no
+    more than 1. A forgotten constant or Jacobian shows here and nowhere else."""
     model = trial.model
     if not can(model, Likelihood):
         raise Skip("it has no log_prob")
-    if model.likelihood != "exact":
-        raise Skip(f"its likelihood is {'a bound' if model.likelihood == 'bound' else 'an estimate'}")
+    if model.likelihood == "estimate":
+        raise Skip("its likelihood is an estimate")
     if extra := sorted(set(model.data.leaves) - {"x", "length"}):
         raise Skip(f"an example has a leaf '{extra[0]}' too")
     leaf = model.data.leaves["x"]
     size = math.prod(leaf.shape)
-    cond = _fixed(trial)
-    if leaf.classes and leaf.classes**size <= STATES:
-        return _discrete(trial, cond)
-    if leaf.classes or leaf.levels or size > NUMBERS or "length" in model.data.leaves:
+    small = leaf.classes and leaf.classes**size <= STATES
+    if not small and (leaf.classes or leaf.levels or size > NUMBERS or "length" in model.data.leaves):
         raise Skip("its examples are neither few numbers nor one of few states")
-    return _continuous(trial, cond)
+    for cond in _fixed(trial):
+        (_discrete if small else _continuous)(trial, cond)
 
 
-def _fixed(trial: ModelTrial) -> dict[str, Tensor]:
-    """One value for each condition that the data have, (1, …)."""
-    return {name: value for name, value in trial.examples(1).items() if name in trial.model.conditions}
+def _fixed(trial: ModelTrial) -> list[dict[str, Tensor]]:
+    """The conditions of the first few examples that are asked for different things, each (1, …): a density may be one for some only."""
+    batch = {name: value for name, value in trial.examples().items() if name in trial.model.conditions}
+    found: dict[str, dict[str, Tensor]] = {}
+    for i in range(len(next(iter(batch.values()), ()))):
+        cond = {name: value[i : i + 1] for name, value in batch.items()}
+        found.setdefault(str([value.tolist() for value in cond.values()]), cond)
+    return list(found.values())[:VALUES] or [{}]
 
 
 def _sampler(model: Any) -> Any:
@@ -110,6 +117,10 @@ def _discrete(trial: ModelTrial, cond: dict[str, Tensor]) -> None:
         raise Skip("a stop token ends its examples, so states of full length are not all there are")
     full = {"length": torch.full((len(states),), leaf.shape[0])} if counted else {}
     chance = _asked(trial, states.view(-1, *leaf.shape), cond, **full).exp()
+    if trial.model.likelihood == "bound":  # its mean over draws of latents is a density, or less
+        if float(chance.sum()) > 2:
+            raise Failure(f"the bounds of all {len(states)} states sum to {float(chance.sum()):.6g}: chances sum to 1, a bound is below")
+        return
     if abs(float(chance.sum()) - 1) > 1e-4:
         raise Failure(f"the chances of all {len(states)} states sum to {float(chance.sum()):.6g}, not to 1")
     drawn = trial.draw(DRAWN, sampler=_sampler(trial.model), cond=cond).batch
@@ -127,7 +138,9 @@ def _continuous(trial: ModelTrial, cond: dict[str, Tensor]) -> None:
     import torch
 
     shape = trial.model.data.shape
-    x = trial.draw(DRAWN, sampler=_sampler(trial.model), cond=cond)["x"].double().reshape(DRAWN, -1)
+    bound = trial.model.likelihood == "bound"  # wherever its mass is, there is no more than 1 of it, so near the data, too
+    drawn = dealt(trial.examples(DRAWN)["x"], DRAWN) if bound else trial.draw(DRAWN, sampler=_sampler(trial.model), cond=cond)["x"]
+    x = drawn.double().reshape(DRAWN, -1)
     centres, x = x[: DRAWN // 2], x[DRAWN // 2 :]
     noise = Philox(1, range(DRAWN))
     d = x.shape[1]
@@ -141,6 +154,10 @@ def _continuous(trial: ModelTrial, cond: dict[str, Tensor]) -> None:
     weight = (_asked(trial, y.float().view(-1, *shape), cond) - log_q).exp()
     if not bool(weight.isfinite().all()):
         raise Failure("log_prob near its samples is not finite")
+    if bound:
+        if float(weight.mean()) - SIGMA * float(weight.std()) / math.sqrt(len(weight)) > 1:
+            raise Failure(f"the bound integrates to {float(weight.mean()):.4g}: a density integrates to 1, and a bound is below it")
+        return
     _compare(weight, torch.ones_like(weight), torch.ones(1, dtype=torch.float64), "the density integrates to {found:.4g}, not to 1")
     for angle in (0.5, 1.5):
         for direction in torch.eye(d, dtype=torch.float64) / centres.std(0).clamp(min=1e-6):

@@ -123,8 +123,8 @@ def imputes(trial: ModelTrial) -> None:
 
 @check("model")
 def forecasts(trial: ModelTrial) -> None:
-    """`fitted` gives every step its mean given those before, and NaN only at a series' start and behind its end; `forecast` gives finite
-    means and deviations above 0, the first of them the same however many steps are asked for."""
+    """`fitted` gives every step its mean given those before, and none that come, and NaN only at a series' start and behind its end;
+    `forecast` gives finite means and deviations above 0, the first of them the same however many steps are asked for, row by row."""
     import torch
 
     from ...sampling import evaluating
@@ -137,8 +137,16 @@ def forecasts(trial: ModelTrial) -> None:
     with torch.no_grad(), evaluating(model):
         fitted = model.fitted(batch)
         long, short = (model.forecast(batch, steps) for steps in (AHEAD, 2))
+        later = x.clone()
+        later[:, -1] += 1.0
+        peeked = model.fitted({**batch, "x": later})
+        alone = model.forecast({name: value[:1] for name, value in batch.items()}, 2)
     if fitted.shape != x.shape:
         raise Failure(f"fitted of {tuple(x.shape)} has shape {tuple(fitted.shape)}")
+    if (far := distance(peeked.nan_to_num(), fitted.nan_to_num())) > CLOSE:
+        raise Failure(f"fitted changes by {far:.1e} of its scale with the last value of a series, which comes after all that it says")
+    if (far := distance(alone.mean, short.mean[:1])) > CLOSE:
+        raise Failure(f"the forecast of a series depends on the others, by {far:.1e} of its scale")
     length = batch.get("length", torch.full((len(x),), x.shape[1]))
     for i, (row, steps) in enumerate(zip(fitted, length.tolist(), strict=True)):
         there = row[:steps].isfinite().flatten(1).all(1)

@@ -101,7 +101,7 @@ def _log_prob(trial: ModelTrial, model: Any, state: dict[str, Tensor]) -> float:
 
 @check("model")
 def resume_exact(trial: ModelTrial) -> None:
-    """A run that was stopped half-way and gone on with ends as the one that was not, to the last bit: parameters, buffers, averages,
+    """A run that was stopped on its way and gone on with ends as the one that was not, to the last bit: parameters, buffers, averages,
     optimizers. What a round depends on must be in the state, so nothing may be kept in attributes, nor in generators of one's own."""
     from ...training import state
 

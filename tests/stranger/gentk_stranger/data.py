@@ -64,6 +64,7 @@ def counting(split: str = "train", size: int = 2**20) -> Made:
     """x (16,): numbers from a start of 1 to 5 up to 12, in steps of 1 or 2, then 0 for stop; length: how many, the stop included."""
 
     def make(index: Tensor, normals: Callable[..., Tensor]) -> dict[str, Tensor]:
+        index = index + len(split) % 5  # the same ten sequences in each split, from another one on
         start, step = 1 + index % 5, 1 + index // 5 % 2
         x = start[:, None] + step[:, None] * torch.arange(LENGTH)
         inside = x < TOKENS
