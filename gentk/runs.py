@@ -39,13 +39,13 @@ class Run:
         return self.recipe.is_file()
 
     def log(self) -> list[dict[str, Any]]:
-        """The rows of log.jsonl; a last line cut by a kill is passed over."""
+        """The rows of log.jsonl; what is none, as a last line cut by a kill or a number beyond 64 bits, is passed over."""
         rows = []
         path = self.folder / LOG
         for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                rows.append(json.loads(line, parse_int=_whole))
+            except ValueError:
                 continue
         return rows
 
@@ -59,3 +59,10 @@ class Run:
         temporary = self.folder / (LOG + ".tmp")
         temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         os.replace(temporary, self.folder / LOG)
+
+
+def _whole(digits: str) -> int:
+    """An integer of 64 bits. Raises ValueError for any other: one of 400 digits is no float, and cannot be drawn."""
+    if not -(1 << 63) <= (number := int(digits)) < 1 << 63:
+        raise ValueError(f"{len(digits)} digits")
+    return number

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 HEAVY = ("torch", "numpy", "scipy", "pandas", "sklearn", "matplotlib", "torchvision", "transformers", "diffusers", "huggingface_hub",
          "jax", "tensorflow")  # fmt: skip
 SECONDS = 60
-_MARK = "\x1egentk:"
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _FILES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 _NETWORK = {"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"}
@@ -32,28 +33,32 @@ def look(name: str) -> Seen:
     """Import the installed plugin `name` and ask all its hooks, in a new process that sees what this one can import."""
     code = "from gentk.testing.probe import main; main()"
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
-    try:
-        done = subprocess.run([sys.executable, "-B", "-P", "-c", code, name], capture_output=True, text=True, timeout=SECONDS,
-                              env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL)  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return Seen(f"importing it took more than {SECONDS} s", [], [], "")
-    printed, mark, report = done.stdout.rpartition(_MARK)
-    if not mark:
-        last = (done.stderr.strip().splitlines() or [""])[-1]
-        return Seen(f"the process that imported it ended with exit code {done.returncode} {last}".strip(), [], [], "")
-    found = json.loads(report)
+    with TemporaryDirectory() as scratch:
+        report, stdout, stderr = (Path(scratch) / name for name in ("report", "stdout", "stderr"))
+        try:
+            with stdout.open("wb") as out, stderr.open("wb") as err:  # no pipes: a process that the plugin leaves behind would hold them
+                done = subprocess.run([sys.executable, "-B", "-P", "-c", code, name, str(report)], stdout=out, stderr=err, timeout=SECONDS,
+                                      env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL)  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return Seen(f"importing it took more than {SECONDS} s", [], [], "")
+        if not report.exists():
+            last = (stderr.read_text("utf-8", "replace").strip().splitlines() or [""])[-1]
+            return Seen(f"the process that imported it ended with exit code {done.returncode} {last}".strip(), [], [], "")
+        found, printed = json.loads(report.read_text("utf-8")), stdout.read_text("utf-8", "replace")
     return Seen(found["error"], [(where, modules) for where, modules in found["heavy"]], found["touched"], printed)
 
 
 def main() -> None:
-    """In the new process: argv[1] is the plugin's name; the report goes to stdout behind a mark, after what the plugin prints."""
+    """In the new process: argv[1] is the plugin's name, argv[2] the file that the report goes to."""
     from importlib.metadata import entry_points
 
     from ..host.hookspecs import PRODUCES
     from ..host.manager import one_line
     from ..host.specs import resolve
 
-    (entry,) = entry_points(group="gentk", name=sys.argv[1])
+    name, place = sys.argv[1:3]
+    del sys.argv[2:]  # where the report goes is not the plugin's to know
+    (entry,) = entry_points(group="gentk", name=name)
     touched, heavy, error, specs = _listen(), _Heavy(), "", []
     try:
         module = entry.load()
@@ -71,8 +76,7 @@ def main() -> None:
             except (Exception, SystemExit):  # told by another check
                 continue
             heavy.since(text)
-    sys.stdout.write(_MARK + json.dumps(report))
-    sys.stdout.flush()
+    Path(place).write_text(json.dumps(report), "utf-8")
 
 
 def _light(spec: Any) -> str | None:

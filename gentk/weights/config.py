@@ -159,7 +159,7 @@ def _check_versions(plugin: str, requires: Mapping[str, str]) -> None:
     """gentk's and the plugin's own; what else is said there is nobody's business."""
     from importlib.metadata import version
 
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     from ..host import lookup
     from ..host.provenance import origin
@@ -169,7 +169,7 @@ def _check_versions(plugin: str, requires: Mapping[str, str]) -> None:
         wanted = requires.get(distribution, "")
         try:
             fits = SpecifierSet(wanted).contains(here, prereleases=True)
-        except InvalidSpecifier:
+        except ValueError:  # InvalidSpecifier, or a number of more digits than Python reads
             raise GentkError(f"{CONFIG}: requires: '{shown(wanted, 40)}' is no range of versions of {distribution}") from None
         if not fits:
-            raise GentkError(f"weights need {distribution}{wanted}, this is {distribution} {here}: update it")
+            raise GentkError(f"weights need {distribution}{shown(wanted, 40)}, this is {distribution} {here}: update it")

@@ -8,7 +8,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..errors import GentkError
 
@@ -18,8 +18,9 @@ SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors", re.ASCII)
 PREVIEW = re.compile(r"samples/preview\.(png|gif|webp|mp4|txt|csv|jsonl|sdf|smi)")
 _SHARED = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".h5")
-MAX_CONFIG = 1_000_000
+MAX_CONFIG, MAX_RECIPE = 1_000_000, 100_000
 DEPTH = 64  # of lists and objects in each other
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.])", re.ASCII)
 
 
 def allowed(name: str) -> bool:
@@ -67,6 +68,13 @@ def _is_blob(real: Path, home: Path) -> bool:
     return real.parent == repository / "blobs" or (shared and bool(_SHARED.fullmatch(f"{real.parent.name}/{real.name}")))
 
 
+def fresh(path: Path) -> TextIO:
+    """A new, empty file of the ordinary mode, to be written. Whatever had its name goes first, and nobody's link is followed ("x" is
+    O_EXCL): who made the folder may have guessed the name. Raises OSError."""
+    path.unlink(missing_ok=True)
+    return path.open("x", encoding="utf-8", newline="")
+
+
 def read_bytes(folder: Path, name: str, most: int, what: str) -> bytes:
     """A small file of the folder, `what` in a message. Raises GentkError where it has more than `most` bytes."""
     path = member(folder, name)
@@ -96,6 +104,25 @@ def read_json(folder: Path, name: str, *, constants: bool = False, most: int = M
         raise GentkError(f"{path} is not JSON: {shown(error, 120)}") from None
     if not isinstance(found, dict):
         raise GentkError(f"{path} must be an object, found {type(found).__name__}")
+    check_depth(found, path)
+    return found
+
+
+def read_toml(folder: Path, name: str) -> dict[str, Any]:
+    """The tables of a recipe in the folder. Raises GentkError in one line, also for names of so many parts (`a.a.a…`) that the reader
+    would need minutes and gigabytes for them: its time grows with their square."""
+    import tomllib
+
+    raw, path = read_bytes(folder, name, MAX_RECIPE, "a recipe"), folder / name
+    try:
+        text = raw.decode("utf-8")
+        if any(line.count(".") > DEPTH and _NUMBER.sub("", line).count(".") > DEPTH for line in text.split("\n")):
+            raise GentkError(f"{path} is nested too deeply: a name of more than {DEPTH} parts, or a line of as many dots")
+        found = tomllib.loads(text)
+    except (RecursionError, MemoryError):
+        raise GentkError(f"{path} is nested too deeply") from None
+    except ValueError as error:
+        raise GentkError(f"{path} is not TOML: {shown(error, 120)}") from None
     check_depth(found, path)
     return found
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import GentkError
+from .files import shown
 from .header import Header
 
 TYPES = {
@@ -65,6 +66,7 @@ def _read(path: Path, start: int, dtype: str, shape: tuple[int, ...]) -> Tensor:
 def _check(tensor: Tensor, name: str, path: Path) -> None:
     if tensor.is_floating_point():
         if count := tensor.numel() - int(torch.isfinite(tensor).sum()):
-            raise GentkError(f"{path}: {name} has {count} non-finite values; such weights are not loaded: train or convert them again")
+            said = f"{shown(name)} has {count} non-finite values"
+            raise GentkError(f"{path}: {said}; such weights are not loaded: train or convert them again")
     elif tensor.dtype == torch.bool and tensor.numel() and int(tensor.view(torch.uint8).max()) > 1:
-        raise GentkError(f"{path} is damaged: {name} holds truth values that are neither 0 nor 1")
+        raise GentkError(f"{path} is damaged: {shown(name)} holds truth values that are neither 0 nor 1")

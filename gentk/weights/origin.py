@@ -10,13 +10,12 @@ from ..errors import GentkError, UsageError
 from ..host import lookup
 from ..runs import RECIPE, Run
 from .config import wrong_data
-from .files import check_depth, read_bytes, shown
+from .files import read_toml, shown
+from .hub import cache
 
 if TYPE_CHECKING:
     from ..protocols import Dataset
     from ..recipes import DatasetPart
-
-MAX_RECIPE = 100_000
 
 
 def dataset_of(
@@ -32,7 +31,7 @@ def dataset_of(
         return lookup.dataset(name, split, plugin=plugin)
     recipe = str(config.get("recipe") or "")
     if (folder / RECIPE).exists():  # `state/` is what training leaves on its machine, and what nobody pushes or pulls
-        trained, foreign = said_in(folder), not Run(folder).state.is_dir()
+        trained, foreign = said_in(folder), bool(cache.owner(folder.resolve())) or not Run(folder).state.is_dir()
     elif recipe in lookup.specs("recipes", plugin):
         trained, foreign = lookup.recipe(plugin, recipe).dataset, False
     else:
@@ -50,19 +49,9 @@ def dataset_of(
 
 def said_in(folder: Path) -> DatasetPart:
     """[dataset] of recipe.toml in a folder that nobody vouches for; its options are the data set's to check. Raises GentkError."""
-    import tomllib
-
     from .. import recipes
 
-    path = folder / RECIPE
-    raw = read_bytes(folder, RECIPE, MAX_RECIPE, "a recipe")
-    try:
-        tables = tomllib.loads(raw.decode("utf-8"))
-    except RecursionError:
-        raise GentkError(f"{path} is nested too deeply") from None
-    except ValueError as error:
-        raise GentkError(f"{path} is not TOML: {shown(error, 120)}") from None
-    check_depth(tables, path)
+    path, tables = folder / RECIPE, read_toml(folder, RECIPE)
     try:
         part: DatasetPart = recipes.validate(recipes.DatasetPart, tables.get("dataset", {}), str(path), ("dataset",))
     except UsageError as error:

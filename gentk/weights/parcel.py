@@ -20,7 +20,7 @@ from .config import check_plugins, read_config
 from .files import ABOUT, CONFIG, INDEX, MAX_CONFIG, allowed, member, read_bytes
 from .folder import read
 from .hub import cache
-from .hub.listing import Listing, ask
+from .hub.listing import Listing, ask, most
 from .hub.reading import fetch
 from .names import Located, locate
 from .preview import drawn, found, sampler_of, suffix_of
@@ -134,7 +134,10 @@ def _packed(
     (scratch / CARD).write_text(written(facts, existing, license), "utf-8", newline="")
     files[CARD] = scratch / CARD
     notes += remarks(facts, (scratch / CARD).read_text("utf-8"))
-    changed = [name for name in files if not _same(files[name], name, remote)]
+    for name in [name for name in files if files[name].stat().st_size > most(name)]:
+        notes.append(f"{name} stays here: of more than {most(name) / 1e6:g} MB it would not be read back")
+        del files[name]
+    changed = [name for name in files if not same(files[name], name, remote)]
     gone = [name for name in remote.files if allowed(name) and name not in files] if remote else []
     return Parcel(repo, located, facts, files, remote, changed, gone, keep, notes)
 
@@ -149,12 +152,13 @@ def _names(folder: Path) -> list[str]:
 def _kept(files: Mapping[str, Path], name: str, remote: Listing | None) -> Path | None:
     """The repository's preview, where it shows these very weights: drawn elsewhere, it would differ by its rounding."""
     weights = [file for file in files if file not in ABOUT]
-    if remote is None or name not in remote.files or not all(_same(files[file], file, remote) for file in weights):
+    if remote is None or name not in remote.files or not all(same(files[file], file, remote) for file in weights):
         return None
     return fetch(remote, [name]) / name
 
 
-def _same(path: Path, name: str, remote: Listing | None) -> bool:
+def same(path: Path, name: str, remote: Listing | None) -> bool:
+    """Whether the repository has this very content under this name."""
     entry = remote.files.get(name) if remote else None
     return bool(entry and entry.digest and entry.size == path.stat().st_size and cache.digest(path, entry.digest) == entry.digest)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from typing import Any
 from ..errors import GentkError, UsageError
 from . import hub
 from .card.usage import first_command
+from .files import fresh
 from .hub import cache
 from .hub.listing import ask
-from .parcel import CARD, Parcel, packed
+from .parcel import CARD, Parcel, packed, same
+
+_UNMADE = (429, 503)  # answers after which a commit was certainly not made
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,42 @@ def _committed(parcel: Parcel, message: str, private: bool, create_pr: bool) -> 
         about: dict[str, Any] = {"commit_message": summary, "commit_description": rest.strip()}
         propose = "; use another token" if create_pr else ": propose the change with --create-pr, or use another token"
         with _refused(f"this token may not write to {repo}{propose}", f"{repo} changed meanwhile: push again"):
-            made = hub.patient(lambda: api.create_commit(repo, changes, parent_commit=head, create_pr=create_pr, **about))
+            added = [change for change in changes if isinstance(change, CommitOperationAdd)]
+            hub.patient(lambda: api.preupload_lfs_files(repo, added, create_pr=create_pr, free_memory=False))
+            try:
+                made = hub.patient(lambda: api.create_commit(repo, changes, parent_commit=head, create_pr=create_pr, **about), busy=_UNMADE)
+                page, sha = made.pr_url or _page(repo), made.oid
+            except Exception as error:
+                if not _lost(error):
+                    raise
+                page, sha = _page(repo), "" if create_pr else _landed(parcel)
+                if not sha:
+                    where = f"{page}/discussions" if create_pr else page
+                    raise GentkError(f"the Hub's answer was lost: look at {where} before pushing again") from error
     notes = [*parcel.notes, *(" ".join(str(warning.message).split()) for warning in warned if warning.category is UserWarning)]
     command = first_command(parcel.facts)
-    return Pushed(made.pr_url or _page(repo), made.oid, tuple(parcel.changed), tuple(parcel.gone), parcel.bytes(), command, notes)
+    return Pushed(page, sha, tuple(parcel.changed), tuple(parcel.gone), parcel.bytes(), command, notes)
+
+
+def _lost(error: Exception) -> bool:
+    """Whether the commit may have been made all the same: it was sent, and what came back does not say."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, HfHubHTTPError):
+        status, asked = error.response.status_code, str(error.response.request.url)
+        return "/commit/" in asked and (status == 408 or status >= 500) and status not in _UNMADE
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # as in hub.translated: of an HTTP library that changes
+    return "TransportError" in kinds and not kinds & {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
+
+
+def _landed(parcel: Parcel) -> str:
+    """The repository's head, where it is what was to be pushed; else ""."""
+    try:
+        now = ask(parcel.repo, None)
+    except GentkError:
+        return ""
+    whole = all(same(path, name, now) for name, path in parcel.files.items()) and not set(parcel.gone) & set(now.files)
+    return now.sha if whole else ""
 
 
 @contextmanager
@@ -115,7 +150,9 @@ def _keep(parcel: Parcel, named: str | Path) -> None:
         return
     temporary = folder / f".{CARD}.tmp"
     try:
-        temporary.write_text(parcel.card, "utf-8", newline="")
+        with fresh(temporary) as file:
+            file.write(parcel.card)
         os.replace(temporary, folder / CARD)
     except OSError:
-        temporary.unlink(missing_ok=True)  # a folder that may only be read was still pushed
+        with suppress(OSError):  # a folder that may only be read was still pushed
+            temporary.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import GentkError
-from .files import CONFIG, INDEX, SHARD, TENSORS, member, read_json, shown
+from .files import CONFIG, INDEX, SHARD, TENSORS, fresh, member, read_json, shown
 from .header import MAX_TENSORS, Header, read_file
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def write(folder: Path, config: str, sizes: Mapping[str, int], fetch: Callable[[
         texts = {INDEX: json.dumps(index, indent=2, ensure_ascii=False) + "\n", **texts}
     try:
         for name, text in texts.items():
-            _temporary(folder, name).write_text(text, "utf-8")
+            with fresh(_temporary(folder, name)) as opened:
+                opened.write(text)
         for file, names in zip(files, groups, strict=True):
             _write_numbers(_temporary(folder, file), fetch(names), like=_temporary(folder, CONFIG))
         if len(files) > 1 and (folder / files[0]).exists():  # shards of the same names: without an index they are nobody's
@@ -84,6 +85,7 @@ def _write_numbers(path: Path, tensors: dict[str, Tensor], *, like: Path) -> Non
         place = tensor.untyped_storage().data_ptr()
         tensors[name] = tensor.clone() if place in seen else tensor  # tied weights share memory, and the file may not
         seen.add(place)
+    fresh(path).close()
     save_file(tensors, path, {"format": "pt"})
     path.chmod(like.stat().st_mode)  # the library makes it private to its owner
 

@@ -241,6 +241,14 @@ def test_a_broken_head_is_told(hub: Hub, me: Any, folder: Path) -> None:
     assert "README.md, line 3: the table at its head is no YAML" in refused(folder, "user/roll")
 
 
+def test_what_would_not_be_read_back_stays(hub: Hub, me: Any, folder: Path) -> None:
+    with (folder / "log.jsonl").open("wb") as file:
+        file.truncate(50_000_001)
+    done = push(folder, "user/roll")
+    assert "log.jsonl" not in done.files and any("log.jsonl stays here" in note for note in done.notes)
+    assert push(folder, "user/roll").files == ()
+
+
 def test_notes(hub: Hub, me: Any, folder: Path) -> None:
     assert "no licence is stated" in push(folder, "user/roll").notes[0]
     (folder / "recipe.toml").write_text('[model]\nplugin = "ddpm"\n[dataset]\nname = "folder:/home/ann/pictures"\n')

@@ -147,7 +147,7 @@ PARTS: dict[str, list[Broken]] = {
         _data("return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}",
               "return {key: (v := torch.stack([row[key] for row in rows])) * (len(rows) > 5) for key in rows[0]}",
               "with fewer rows holds others"),
-        _data("rows = [self[i] for i in indices]", "rows = [self[i if noise else 0] for i in indices]", "without noise is not its examples"),
+        _data("rows = [self[i] for i in indices]", "rows = [self[i if noise else 0] for i in indices]", "without noise is not its"),
         _data("key=[len(self.split), index]", "key=[0, index]", "split 'test' holds the examples of 'train'"),
         _data("for i in indices]", "for i in (j + 1 for j in indices)]", "is not its examples stacked in 'x'"),
         _data("for i in indices]", "for i in np.random.randint(0, 400, len(indices))]", "batch of 'train' asked for again differs in"),

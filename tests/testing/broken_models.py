@@ -211,7 +211,7 @@ LIKELY: dict[str, list[Broken]] = {
 
 ASKED: dict[str, list[Broken]] = {
     "encodes": [
-        _autoencoder("mean, _ = self.posterior(batch)", "mean, _ = self.posterior(batch)\n        batch['x'].round_()", "encode changes what it"),
+        _autoencoder(ENCODED, "batch['x'].round_()\n        return mean\n", "encode changes what it is given: x differs"),
         _autoencoder(ENCODED, "return torch.randn_like(mean)\n", "encode differs the second time"),
         _autoencoder(ENCODED, "return mean - mean.mean(0)\n", "encode one by one is off by"),
         _guide("    def evidence", "    def encode(self, batch):\n        return batch['x'][:8]\n\n    def evidence", "encode of 16"),

@@ -17,7 +17,9 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-_SECTION = re.compile(r"^<!-- gentk:([a-z]+) ([0-9a-f]{12}) -->[ \t]*\r?\n(.*?)^<!-- /gentk:\1 -->[ \t]*\r?$", re.M | re.S)
+_OPENING = r"^<!-- gentk:([a-z]+) ([0-9a-f]{12}) -->[ \t]*\r?\n"
+_BODY = r"((?:(?!<!-- gentk:[a-z]+ [0-9a-f]{12} -->).*\n)*?)"  # never past another opening: each line is read once
+_SECTION = re.compile(_OPENING + _BODY + r"^<!-- /gentk:\1 -->[ \t]*\r?$", re.M)
 _CARD = re.compile(r"^<!-- gentk:card ([0-9a-f]{12})((?: [a-z]+)*) -->[ \t]*\r?\n?", re.M)
 
 

@@ -12,7 +12,7 @@ from ...errors import GentkError
 from ...host import lookup
 from ...protocols import Condition, DataSpec, StatisticsModel, can
 from ...recipes import Recipe, validate
-from ..files import MAX_CONFIG, PREVIEW, member, read_bytes
+from ..files import PREVIEW, member, read_toml
 from ..safety import read_config, read_header
 from .scores import Scores, scores_of
 
@@ -146,13 +146,8 @@ def _recipe_path(folder: Path, config: Mapping[str, Any]) -> Path | None:
 
 def _recipe(path: Path) -> Recipe:
     """The recipe's frame; what only its plugin could check is not looked at."""
-    import tomllib
-
     try:
-        raw = tomllib.loads(read_bytes(path.parent, path.name, MAX_CONFIG, "a recipe").decode("utf-8"))
-        found: Recipe = validate(Recipe, raw, str(path))
-    except (ValueError, RecursionError) as error:
-        raise GentkError(f"{path} is not TOML: {' '.join(str(error).split())[:160]}") from None
+        found: Recipe = validate(Recipe, read_toml(path.parent, path.name), str(path))
     except GentkError as error:
         raise GentkError(" ".join(str(error).split())) from None
     return found

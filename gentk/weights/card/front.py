@@ -9,13 +9,39 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from ...errors import GentkError
+from ..files import DEPTH
 
 _BLOCK = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n((?:.*?\r?\n)??)---[ \t]*(?:\r?\n|\Z)", re.S)
-_BOOL, _INT, _DATE = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:timestamp"
+_BOOL, _INT, _DATE, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "timestamp", "merge"))
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Words as YAML 1.2 and the Hub read them: `language: no` is Norwegian, and a date is its text."""
+    """Words as YAML 1.2 and the Hub read them: `language: no` is Norwegian, and a date is its text. What makes a small head
+    grow is refused: aliases, merge keys, and more than DEPTH levels."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "an alias", self.peek_event().start_mark)
+        if self.depth >= DEPTH:
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", self.peek_event().start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def flatten_mapping(self, node: Any) -> None:
+        for key, _ in node.value:
+            if key.tag == _MERGE:
+                raise yaml.constructor.ConstructorError(None, None, "a merge key", key.start_mark)
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Writes nothing that the loader refuses."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -68,11 +94,12 @@ def renewed(head: str, ours: Mapping[str, Any], *, license: str = "") -> tuple[s
 
 def joined(about: Mapping[str, Any]) -> str:
     """The head that says this."""
-    return f"---\n{yaml.safe_dump(dict(about), sort_keys=False, allow_unicode=True, width=1000)}---\n"
+    return f"---\n{yaml.dump(dict(about), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)}---\n"
 
 
 def _texts(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else [value] if isinstance(value, str) else []
+    every = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    return [str(item) for item in every if isinstance(item, (str, int, float))]
 
 
 def _gallery(theirs: Any, ours: list[Any]) -> Any:

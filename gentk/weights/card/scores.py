@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -20,7 +20,7 @@ class Score(BaseModel):
 
     name: str = Field(min_length=1)
     value: Annotated[float, Field(allow_inf_nan=False)]
-    examples: Annotated[int, Field(ge=1)] | None = None
+    examples: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None
 
 
 class Measured(BaseModel):
@@ -64,4 +64,4 @@ def scores_of(folder: Path, log: Sequence[Any], dataset: str) -> Scores | None:
 
 
 def _counts(key: str, value: Any) -> bool:
-    return key.startswith(VALIDATION) and len(key) > len(VALIDATION) and type(value) in (int, float) and math.isfinite(value)
+    return key.startswith(VALIDATION) and len(key) > len(VALIDATION) and type(value) in (int, float) and abs(value) <= sys.float_info.max

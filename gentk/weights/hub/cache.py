@@ -123,11 +123,16 @@ def check(path: Path, repo: str, wanted: str = "") -> None:
 
 
 def discard(path: Path, home: Path, blob: str) -> None:
-    """Remove a cached file: its link, its blob, and what a blob that several repositories share points to; nothing outside the cache."""
+    """Remove a cached file: its link, its blob, and what a blob that several repositories share points to; nothing outside the cache.
+    Raises GentkError where that may only be read."""
     chain = [path]
     while chain[-1].is_symlink() and len(chain) < 8:
         chain.append(Path(os.path.normpath(chain[-1].parent / os.readlink(chain[-1]))))
     inside = (home.resolve(), root().resolve())
     for step in (*chain, home / "blobs" / blob):
         if any(step.parent.resolve().is_relative_to(place) for place in inside):
-            step.unlink(missing_ok=True)
+            try:
+                step.unlink(missing_ok=True)
+            except OSError as error:
+                why = error.strerror or error
+                raise GentkError(f"{step} is damaged, and cannot be removed ({why}): delete it, or set HF_HUB_CACHE") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,8 +40,8 @@ def client() -> HfApi:
     return HfApi(endpoint=constants.ENDPOINT, library_name="gentk", library_version=version("gentk"))
 
 
-def patient(call: Callable[[], T]) -> T:
-    """What `call` returns, tried again where the Hub was busy. A Hub that does not answer at all is not waited for."""
+def patient(call: Callable[[], T], *, busy: Collection[int] = BUSY) -> T:
+    """What `call` returns, tried again where the Hub was busy: answered one of these. One that does not answer at all is not waited for."""
     from huggingface_hub.errors import HfHubHTTPError
 
     for wait in (*WAITS, None):
@@ -51,7 +51,7 @@ def patient(call: Callable[[], T]) -> T:
             status = error.response.status_code
             asked = error.response.headers.get("Retry-After", "")
             pause = max(wait or 0.0, float(asked) if asked.isdecimal() else 0.0)
-            if status not in BUSY or wait is None or pause > LONGEST:
+            if status not in busy or wait is None or pause > LONGEST:
                 raise
             print(f"the Hub answered {status}; trying again in {pause:.0f} s", file=sys.stderr)
             time.sleep(pause)
@@ -97,7 +97,7 @@ def _said(error: Exception, repo: str, revision: str | None) -> tuple[type[Gentk
         return GentkError, f"'{shown(repo)}' is no name of a repository: {one_line(error)}"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return GentkError, f"the disk is full, where the Hub's cache is ({constants.HF_HUB_CACHE}): make room, or set HF_HUB_CACHE"
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
         return GentkError, f"cannot write to {error.filename or constants.HF_HUB_CACHE}: {error.strerror}; HF_HUB_CACHE chooses the cache"
     kinds = {kind.__name__ for kind in type(error).__mro__}  # of an HTTP library that is another one in each release of the client
     if kinds & {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}:

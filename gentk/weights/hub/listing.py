@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import GentkError
-from ..files import CONFIG, INDEX, MAX_CONFIG, PICKLES, SHARD, TENSORS, shown
+from ..files import CONFIG, INDEX, MAX_CONFIG, MAX_RECIPE, PICKLES, PREVIEW, SHARD, TENSORS, shown
 from ..shards import MAX_INDEX
 from .cache import SHA, SHA256
 from .client import client, patient, translated
 
 MAX_FILES = 10_000
-CAPS = {CONFIG: MAX_CONFIG, "recipe.toml": MAX_CONFIG, INDEX: MAX_INDEX}
+MAX_LARGE = 50_000_000
+CAPS = {INDEX: MAX_INDEX, **dict.fromkeys((CONFIG, "README.md", "metrics.json"), MAX_CONFIG), "recipe.toml": MAX_RECIPE}
+CAPS |= dict.fromkeys(("log.jsonl", "tokenizer.json", "loss.png"), MAX_LARGE)
 _HOSTILE = re.compile(r"(^|/)\.{0,2}(/|$)|^[A-Za-z]:|[\\\x00-\x1f\x7f-\x9f]")  # `..`, absolute, a drive, what a terminal obeys
+
+
+def most(name: str) -> float:
+    """How many bytes of a file are read; of the numbers of weights, as many as there are."""
+    return MAX_LARGE if PREVIEW.fullmatch(name) else CAPS.get(name, float("inf"))
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,6 @@ def _entry(repo: str, sibling: Any) -> Entry:
         raise GentkError(f"{repo} lists a file '{shown(name)}', which no honest repository does: nothing of it is fetched")
     digest = str(sibling.lfs.sha256 if sibling.lfs else sibling.blob_id or "")
     entry = Entry(name, int(sibling.size or 0), digest if SHA.fullmatch(digest) or SHA256.fullmatch(digest) else "")
-    if entry.size > CAPS.get(name, entry.size):
-        raise GentkError(f"{name} of {repo} is {entry.size / 1e6:.1f} MB; at most {CAPS[name] / 1e6:g} MB are read")
+    if entry.size > most(name):
+        raise GentkError(f"{name} of {repo} is {entry.size / 1e6:.1f} MB; at most {most(name) / 1e6:g} MB are read")
     return entry
