@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import torch
 from .. import recipes
 from ..errors import Interrupted, UsageError
 from ..host import lookup
+from ..host.manager import one_line
 from ..protocols import Sampler
 from ..recipes import Recipe
 from ..runs import BEST, Run
@@ -173,7 +175,10 @@ class Training:
             return
         model = self.trainer.averaged
         if sampler := self._sampler(model):
-            preview(model, sampler, self.run.samples / f"step-{self.trainer.step:08d}")
+            try:
+                preview(model, sampler, self.run.samples / f"step-{self.trainer.step:08d}")
+            except Exception as error:  # a plugin's sampler or modality: a picture is not worth hours of training
+                print(f"no preview at step {self.trainer.step}: {one_line(error)}", file=sys.stderr)
 
     def save(self) -> None:
         """State, then weights and the loss picture; each appears whole or not at all."""

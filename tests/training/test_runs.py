@@ -47,6 +47,18 @@ def straight(stranger: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return gentk.train(recipe(), out=tmp_path_factory.mktemp("straight") / "run").folder
 
 
+@pytest.mark.usefixtures("stranger")
+def test_a_picture_that_cannot_be_drawn_does_not_end_the_training(
+    straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gentk.training.run.preview", lambda *args: 1 / 0)
+    made = recipe()
+    made.training.preview_every = 5
+    done = gentk.train(made, out=tmp_path / "run").folder
+    assert "no preview at step 5: ZeroDivisionError" in capsys.readouterr().err
+    assert all(torch.equal(value, weights(straight)[name]) for name, value in weights(done).items())
+
+
 @pytest.fixture(scope="module")
 def killed(stranger: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """moment → what kill -9 left."""
