@@ -8,6 +8,8 @@ from typing import NamedTuple
 from .planted import Edit
 
 SHIPPED, RECIPE = "weights/brest/config.json", "recipes/brest.toml"
+NOISE = "noise.normal(*model.mean.shape)"
+UNSAID = (RECIPE, '[sampler]\nname = "ebb"\n\n[sampler.options]\nsteps = 4\n', "")  # so that the plugin's sampler is not the default
 
 
 class Broken(NamedTuple):
@@ -177,11 +179,11 @@ PARTS: dict[str, list[Broken]] = {
         _sampler("= Tidal\n", "= dict\n", "Ebb.needs is <class 'dict'>, no Protocol"),
         _sampler("= Tidal\n", "= type('Any', (Protocol,), {'_is_protocol': True})\n", "Any asks nothing of a model"),
     ],
-    "batch-size": [  # of a sampler that is not the model's default
-        _in("sampler.py", "tides")("noise.normal(*model.mean.shape)", "(z := noise.normal(*model.mean.shape)) - z.mean(0)", "Ebb"),
+    "batch-size": [
+        Broken((UNSAID, ("sampler.py", NOISE, f"(z := {NOISE}) - z.mean(0)")), "tides", "Ebb"),
     ],
     "same-seed": [
-        _in("sampler.py", "tides")("z = noise", "import torch\n\n        z = torch.randn(()) + noise", "Ebb"),
+        Broken((UNSAID, ("sampler.py", f"z = {NOISE}", f"import torch\n\n        z = torch.randn(()) + {NOISE}")), "tides", "Ebb"),
     ],
     "sampler-state": [
         Broken(ALONE, "ebb", "take turns give other samples than each alone"),

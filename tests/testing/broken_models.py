@@ -200,7 +200,9 @@ LIKELY: dict[str, list[Broken]] = {
     ],
     "log-prob-sampling": [
         _autoencoder("- math.log(samples)", "- math.log(samples) + 9", "the bound integrates to"),
-        _autoencoder("- math.log(samples)", "- math.log(samples) + 9 * batch['label']", "the bound integrates to"),
+        # For one class only: in one of the two it is not that of the first example.
+        _autoencoder("- math.log(samples)", "- math.log(samples) + 9 * (batch['label'] == 0)", "the bound integrates to"),
+        _autoencoder("- math.log(samples)", "- math.log(samples) + 9 * (batch['label'] == 1)", "the bound integrates to"),
         _gaussian("(2 * math.pi * self.variance)", "(math.pi * self.variance)", "the density integrates to 1.9"),
         _gaussian(DRAWN, DRAWN.replace("*", "* 1.5 *", 1), "over samples and 0.6"),
         _gaussian(f"return {NATS}", f"return {NATS}.masked_fill((batch['x'].abs() > 5).any(1), math.nan)", "near its samples is not"),
