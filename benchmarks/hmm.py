@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["gentk", "gentk-classical", "hmmlearn>=0.3.3"]
+# dependencies = ["gentk-core", "gentk-classical", "hmmlearn>=0.3.3"]
 # [tool.uv.sources]
 # gentk = { path = "..", editable = true }
 # gentk-classical = { path = "../plugins/classical", editable = true }

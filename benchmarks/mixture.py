@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["gentk", "gentk-classical", "scikit-learn>=1.6", "threadpoolctl"]
+# dependencies = ["gentk-core", "gentk-classical", "scikit-learn>=1.6", "threadpoolctl"]
 # [tool.uv.sources]
 # gentk = { path = "..", editable = true }
 # gentk-classical = { path = "../plugins/classical", editable = true }

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["gentk", "diffusers>=0.35", "scipy"]
+# dependencies = ["gentk-core", "diffusers>=0.35", "scipy"]
 # [tool.uv.sources]
 # gentk = { path = "..", editable = true }
 # ///

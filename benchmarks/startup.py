@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["gentk", "gentk-ddpm", "diffusers>=0.35"]
+# dependencies = ["gentk-core", "gentk-ddpm", "diffusers>=0.35"]
 # [tool.uv.sources]
 # gentk = { path = "..", editable = true }
 # gentk-ddpm = { path = "../plugins/ddpm", editable = true }

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["gentk", "gentk-ddpm"]
+# dependencies = ["gentk-core", "gentk-ddpm"]
 # [tool.uv.sources]
 # gentk = { path = "..", editable = true }
 # gentk-ddpm = { path = "../plugins/ddpm", editable = true }

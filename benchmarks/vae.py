@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["gentk", "gentk-vae", "pythae>=0.1.2"]
+# dependencies = ["gentk-core", "gentk-vae", "pythae>=0.1.2"]
 # [tool.uv.sources]
 # gentk = { path = "..", editable = true }
 # gentk-vae = { path = "../plugins/vae", editable = true }

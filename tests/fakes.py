@@ -14,7 +14,7 @@ def fake(
     name: str,
     code: str | None,
     *,
-    requires: str = "gentk>=0.1",
+    requires: str = "gentk-core>=0.1",
     version: str = "1.0",
     group: str = "gentk",
     module: str | None = None,

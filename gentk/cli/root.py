@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .. import distribution
 from .globals import settings
 
 COMMANDS = {  # name: (module, help, panel)
@@ -84,7 +85,7 @@ def root() -> TyperGroup:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"gentk {version('gentk')}")
+        print(f"gentk {distribution.version()}")
         raise typer.Exit()
 
 

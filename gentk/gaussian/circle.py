@@ -43,7 +43,7 @@ def integrate(d: Denoiser, x: Tensor, t: Tensor, s: Tensor, cond: Batch, rtol: f
     try:
         from scipy.integrate import solve_ivp
     except ImportError:
-        raise GentkError("the sampler dopri5 needs scipy: install gentk[ode], or choose another sampler") from None
+        raise GentkError('the sampler dopri5 needs scipy: pip install "gentk-core[ode]", or choose another sampler') from None
 
     def f(theta: float, y: object) -> object:
         state = torch.as_tensor(y).to(x).view_as(x)

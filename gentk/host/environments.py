@@ -20,6 +20,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from ..distribution import NAME
 from ..errors import GentkError
 from .receipt import Receipt
 from .wanted import Wanted
@@ -124,7 +125,7 @@ class Sources(Environment):
     def _refusal(self, lines: list[Line]) -> GentkError:
         return GentkError(
             f"this is the environment of gentk's own sources, {self.folder}: `uv sync` makes it what their pyproject.toml says. "
-            f"Work in a project of your own (uv init, uv add gentk), or have it here until the next sync: {shlex.join(lines[0])}"
+            f"Work in a project of your own (uv init, uv add {NAME}), or have it here until the next sync: {shlex.join(lines[0])}"
         )
 
 
@@ -168,8 +169,8 @@ def here(prefix: Path = Path(sys.prefix)) -> Environment:
         return UvTool(prefix, uv or _missing(f"{prefix} was made by uv"))
     if any((folder / "CACHEDIR.TAG").is_file() for folder in prefix.parents):
         raise GentkError(
-            "this gentk runs in a passing environment of uv's cache: name its plugins as it starts (uvx --with gentk-NAME gentk …), "
-            "or install it: uv tool install gentk --with gentk-NAME"
+            "this gentk runs in a passing environment of uv's cache: name its plugins as it starts "
+            f"(uvx --from {NAME} --with gentk-NAME gentk …), or install it: uv tool install {NAME} --with gentk-NAME"
         )
     if (prefix / "pipx_metadata.json").is_file():
         return Pipx(prefix)
@@ -197,6 +198,6 @@ def _project(prefix: Path, uv: str | None) -> Environment | None:
         return None
     if "project" not in table:
         raise GentkError(f"{folder} is a workspace without a project of its own: uv add --package MEMBER WHAT says which member it is for")
-    if canonicalize_name(str(table["project"].get("name", ""))) == "gentk":
+    if canonicalize_name(str(table["project"].get("name", ""))) == NAME:
         return Sources(folder, UvPip(uv or "uv"))
     return UvProject(folder, uv or _missing(f"{folder} is a uv project"))

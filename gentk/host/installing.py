@@ -11,12 +11,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, distribution, entry_points, version
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from ..distribution import FOREIGN, NAME, version
 from ..errors import GentkError, UsageError, did_you_mean
 from .environments import Environment, Line, Options
 from .wanted import Wanted
@@ -27,7 +28,7 @@ BEGINNINGS = ("error:", "cause:", "×", "╰─▶")
 
 def install(things: Sequence[Wanted], options: Options, environment: Environment) -> list[dict[str, Any]]:
     """Install, then ask a fresh process: what `plugins show` says of each plugin that came. Raises GentkError where one does not work."""
-    before = version("gentk")
+    before = version()
     for line in environment.install(things, options):
         run(line)
     _say_if_changed(before)
@@ -44,7 +45,7 @@ def install(things: Sequence[Wanted], options: Options, environment: Environment
 
 def uninstall(distributions: Sequence[str], options: Options, environment: Environment) -> None:
     """Take distributions out. Raises GentkError where one is still there afterwards."""
-    before = version("gentk")
+    before = version()
     for line in environment.uninstall(distributions, options):
         run(line)
     if left := [name for name in distributions if has(name)]:
@@ -54,7 +55,7 @@ def uninstall(distributions: Sequence[str], options: Options, environment: Envir
 
 def owner(name: str) -> str:
     """The distribution that a plugin's name, or its own, means. Raises UsageError."""
-    if canonicalize_name(name) == "gentk":
+    if canonicalize_name(name) in (NAME, FOREIGN):
         raise UsageError("gentk itself is no plugin: it is taken out the way it was installed")
     owners: dict[str, set[str]] = {}
     for ep in (ep for group in GROUPS for ep in entry_points(group=group)):
@@ -119,7 +120,7 @@ def cause(said: Sequence[str]) -> str:
 def _say_if_changed(before: str) -> None:
     """A plugin's own requirement may have moved gentk itself; that is told."""
     importlib.invalidate_caches()
-    if (now := version("gentk")) != before:
+    if (now := version()) != before:
         print(f"warning: gentk itself went from {before} to {now}", file=sys.stderr)
 
 

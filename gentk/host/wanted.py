@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from ..distribution import FOREIGN, NAME
 from ..errors import UsageError
 from .catalogue import published
 
@@ -41,7 +42,7 @@ def wanted(what: str) -> Wanted:
         found.name = entry.distribution
     elif not found.specifier and not found.url:
         _certain(name)
-    if canonicalize_name(found.name) == "gentk":
+    if canonicalize_name(found.name) in (NAME, FOREIGN):
         raise UsageError("gentk itself is no plugin: it is updated the way it was installed")
     return Wanted(str(found), canonicalize_name(found.name))
 

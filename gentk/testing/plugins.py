@@ -7,6 +7,7 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
+from ..distribution import NAME
 from ..errors import did_you_mean
 from ..host import ExpectedFailure, PluginError, hookspecs, lookup
 from ..host.provenance import package_dir
@@ -96,19 +97,21 @@ def _sound(seen: probe.Seen) -> None:
 
 @check("plugin")
 def requirement(trial: PluginTrial) -> None:
-    """The distribution requires gentk from the version it was written for (`gentk>=0.1`) to before the next that may break it (`<0.2`).
-    Without bounds, an update of gentk breaks the plugin of somebody who changed nothing; with them, gentk says which is too old."""
+    """The distribution requires gentk-core from the version it was written for (`gentk-core>=0.1`) to before the next that may break it
+    (`<0.2`). Without bounds, an update of gentk breaks the plugin of somebody who changed nothing; with them, gentk says which is too
+    old."""
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
     wanted = [Requirement(text) for text in trial.distribution.requires or ()]
-    bounds = [r.specifier for r in wanted if r.name == "gentk" and (r.marker is None or r.marker.evaluate())]
+    bounds = [r.specifier for r in wanted if canonicalize_name(r.name) == NAME and (r.marker is None or r.marker.evaluate())]
     name = trial.distribution.name
     if not bounds:
-        raise Failure(f"{name} does not require gentk: dependencies = [\"gentk>=0.1,<0.2\"] in its pyproject.toml")
+        raise Failure(f"{name} does not require {NAME}: dependencies = [\"{NAME}>=0.1,<0.2\"] in its pyproject.toml")
     operators = {clause.operator for specifier in bounds for clause in specifier}
     for bound, kind in ((_LOWER, "a lower"), (_UPPER, "an upper")):
         if not operators & bound:
-            raise Failure(f"{name} requires gentk{bounds[0]} without {kind} bound: gentk>=0.1,<0.2")
+            raise Failure(f"{name} requires {NAME}{bounds[0]} without {kind} bound: {NAME}>=0.1,<0.2")
 
 
 @check("plugin")

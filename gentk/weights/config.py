@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..distribution import FOREIGN, NAME, version
 from ..errors import GentkError
 from .files import CONFIG, read_json, shown
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..protocols import DataSpec, Leaf
 
-FORMAT = 1
+FORMAT = 2  # 1 named the core "gentk" in `requires`
 NUMBERS = 1_000_000_000  # in one leaf of one example
 CLASSES = 1_000_000
 LEAVES = 1000
@@ -27,11 +28,12 @@ _WORD = re.compile(r"[A-Za-z_][\w-]{0,63}", re.ASCII)  # a leaf's or a condition
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json, checked; what may be left out is there. Raises GentkError in one line."""
     path, config = folder / CONFIG, read_json(folder, CONFIG)
-    if config.get("format") != FORMAT:
-        raise GentkError(
-            f"{path} has format {shown(repr(config.get('format')), 40)}; this gentk reads format {FORMAT}: update gentk, or save again"
-        )
+    written = config.get("format")
+    if type(written) is not int or not 1 <= written <= FORMAT:
+        raise GentkError(f"{path} has format {shown(repr(written), 40)}; this gentk reads 1 to {FORMAT}: update gentk, or save again")
     _check(config, path)
+    if written == 1 and FOREIGN in (needs := dict(config.get("requires") or {})):
+        config = {**config, "requires": {NAME: needs.pop(FOREIGN), **needs}}
     return {"requires": {}, "conditions": {}, "sampler": {}, "recipe": "", **config}
 
 
@@ -146,7 +148,7 @@ def check_plugins(config: Mapping[str, Any]) -> None:
 
     name = str(config["plugin"])
     if name not in lookup.host().plugins:
-        needs = [other for other in config.get("requires") or {} if other != "gentk" and _NAME.fullmatch(other)]
+        needs = [other for other in config.get("requires") or {} if other not in (NAME, FOREIGN) and _NAME.fullmatch(other)]
         said = f" (they say that {' or '.join(needs[:3])} has it)" if needs else ""
         raise GentkError(f"weights need plugin '{shown(name)}', which is not installed{said}{offer(name)}")
     _check_versions(name, config.get("requires") or {})
@@ -157,15 +159,13 @@ def check_plugins(config: Mapping[str, Any]) -> None:
 
 def _check_versions(plugin: str, requires: Mapping[str, str]) -> None:
     """gentk's and the plugin's own; what else is said there is nobody's business."""
-    from importlib.metadata import version
-
     from packaging.specifiers import SpecifierSet
 
     from ..host import lookup
     from ..host.provenance import origin
 
     made = origin(lookup.host().plugins[plugin].entry_points[0])
-    for distribution, here in {"gentk": version("gentk"), made.distribution: made.version}.items():
+    for distribution, here in {NAME: version(), made.distribution: made.version}.items():
         wanted = requires.get(distribution, "")
         try:
             fits = SpecifierSet(wanted).contains(here, prereleases=True)

@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..distribution import NAME, version
 from ..errors import GentkError
 from ..host import lookup
 from ..host.manager import one_line
@@ -51,7 +51,7 @@ def requirements(plugin: str) -> dict[str, str]:
         return f">={release.group()}" if release else ""
 
     made = origin(lookup.host().plugins[plugin].entry_points[0])
-    return {"gentk": bound(version("gentk")), made.distribution: bound(made.version)}
+    return {NAME: bound(version()), made.distribution: bound(made.version)}
 
 
 def name_of(sampler: Any, plugin: str) -> str:

@@ -25,7 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_text(text, "utf-8")
     info = site / "gentk_zzz-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gentk-zzz\nVersion: 1.0\nRequires-Dist: gentk>=0.1\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gentk-zzz\nVersion: 1.0\nRequires-Dist: gentk-core>=0.1\n")
     (info / "entry_points.txt").write_text("[gentk]\nzzz = gentk_zzz.plugin\n")
     return site
 

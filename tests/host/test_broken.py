@@ -32,11 +32,11 @@ def test_a_broken_plugin_is_named_and_the_rest_works(name: str, tmp_path: Path) 
 
 def test_incompatible_and_conflicting_are_refused_unimported(tmp_path: Path) -> None:
     boom = "print('IMPORTED')\nraise SystemExit"
-    fake(tmp_path, "gentk-future", "future", boom, requires="gentk>=9")
+    fake(tmp_path, "gentk-future", "future", boom, requires="gentk-core>=9")
     fake(tmp_path, "evil-ddpm", "ddpm", boom)
     listed = gentk("plugins", "--json", site=tmp_path)
     rows = {row["name"]: row for row in json.loads(listed.stdout)}
-    assert rows["future"]["status"] == "incompatible" and "gentk>=9" in rows["future"]["reason"]
+    assert rows["future"]["status"] == "incompatible" and "gentk-core>=9" in rows["future"]["reason"]
     assert rows["ddpm"]["status"] == "conflict" and "evil-ddpm and gentk-ddpm" in rows["ddpm"]["reason"]
     assert "IMPORTED" not in listed.stdout + listed.stderr
     sampled = gentk("sample", site=tmp_path)

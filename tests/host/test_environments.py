@@ -51,7 +51,7 @@ def uv(monkeypatch: pytest.MonkeyPatch) -> None:
         ('[project]\nname = "study"\n[tool.uv]\n', UvProject),
         ('[project]\nname = "study"\n[tool.uv]\nmanaged = false\n', UvPip),
         ('[project]\nname = "study"\n', UvPip),
-        ('[project]\nname = "Gentk"\n[tool.uv]\n', Sources),
+        ('[project]\nname = "Gentk_Core"\n[tool.uv]\n', Sources),
         ("[project\n", UvPip),
     ],
 )
@@ -81,7 +81,7 @@ RECEIPT = """
 [tool]
 requirements = [
     { name = "jupyter", extras = ["all"], specifier = "==1" },
-    { name = "gentk", editable = "/srv/gentk" },
+    { name = "gentk-core", editable = "/srv/gentk" },
     { name = "gentk-vae", marker = "python_full_version >= '3.12'", specifier = ">=0.1,<3" },
     { name = "gentk-a", path = "/srv/a b.whl" },
     { name = "gentk-b", directory = "/srv/b" },
@@ -91,7 +91,7 @@ requirements = [
 python = "3.12"
 entrypoints = [
     { name = "jupyter", install-path = "/bin/jupyter", from = "jupyter" },
-    { name = "gentk", install-path = "/bin/gentk", from = "gentk" },
+    { name = "gentk", install-path = "/bin/gentk", from = "gentk-core" },
 ]
 [tool.options]
 index = [{ url = "http://a/simple", default = true, explicit = false }, { name = "b", url = "http://b/simple", default = false }]
@@ -112,7 +112,7 @@ def test_all_that_a_receipt_says_is_said_again(tmp_path: Path, uv: None) -> None
         "--find-links", "file:///x", "--prerelease", "allow", "--find-links", "/w", "--no-index", "jupyter[all]==1",
         "--with-editable", "/srv/gentk", "--with", "gentk-a @ file:///srv/a%20b.whl", "--with", "gentk-b @ file:///srv/b",
         "--with", "gentk-c @ git+https://example.org/c@v1#subdirectory=d", "--with", "gentk-d @ https://example.org/d.whl",
-        "--with-executables-from", "gentk", "--with", "gentk-vae", "--with", "gentk-seas==2",
+        "--with-executables-from", "gentk-core", "--with", "gentk-vae", "--with", "gentk-seas==2",
     ]  # fmt: skip
     [line] = made.uninstall(["gentk-a", "gentk-b", "gentk-c", "gentk-d"], Options())
     assert line[-6:] == ["--with-editable", "/srv/gentk", "--with", "gentk-vae>=0.1,<3 ; python_full_version >= '3.12'", *line[-2:]]
@@ -121,13 +121,13 @@ def test_all_that_a_receipt_says_is_said_again(tmp_path: Path, uv: None) -> None
 
 
 def test_a_tool_that_is_itself_editable(tmp_path: Path, uv: None) -> None:
-    (tmp_path / "uv-receipt.toml").write_text('[tool]\nrequirements = [{ name = "gentk", editable = "/srv/gentk" }]\n')
+    (tmp_path / "uv-receipt.toml").write_text('[tool]\nrequirements = [{ name = "gentk-core", editable = "/srv/gentk" }]\n')
     assert here(tmp_path).install([wanted("vae")], Options()) == [
         ["/bin/uv", "tool", "install", "--editable", "/srv/gentk", "--with", "gentk-vae"]
     ]
 
 
-GENTK = '[tool]\nrequirements = [{ name = "gentk" }]\n'
+GENTK = '[tool]\nrequirements = [{ name = "gentk-core" }]\n'
 
 
 @pytest.mark.parametrize(

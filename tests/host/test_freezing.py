@@ -22,7 +22,7 @@ build-backend = "uv_build"
 [project]
 name = "gentk-tides"
 version = "0.2"
-dependencies = ["gentk"]
+dependencies = ["gentk-core"]
 [project.entry-points.gentk]
 tides = "gentk_tides.plugin"
 [tool.uv.build-backend]
@@ -88,7 +88,7 @@ def test_versions_are_compared_and_comments_left_out(tmp_path: Path, monkeypatch
     assert present == ["gentk-seas>=1,<2"]
 
 
-@pytest.mark.parametrize("line", ["--index-url http://evil", "-r other.txt", "-e ./nothing", "two words", "gentk==0.1"])
+@pytest.mark.parametrize("line", ["--index-url http://evil", "-r other.txt", "-e ./nothing", "two words", "gentk-core==0.1"])
 def test_a_line_that_is_no_plugin_is_refused_with_its_number(line: str) -> None:
     with pytest.raises(UsageError, match=r"x\.txt, line 2: "):
         freezing.missing(f"# first\n{line}\n", "x.txt")

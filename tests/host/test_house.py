@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_plugin_of_the_repository_is_in_both_lists() -> None:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text())
     here = {f"gentk-{folder.name}" for folder in (ROOT / "plugins").iterdir() if (folder / "pyproject.toml").is_file()}
-    assert here == set(table["project"]["optional-dependencies"]["all"]) == set(table["tool"]["uv"]["sources"]) - {"gentk"}
+    assert here == set(table["project"]["optional-dependencies"]["all"]) == set(table["tool"]["uv"]["sources"]) - {"gentk-core"}
 
 
 @pytest.mark.parametrize("name", hookspecs.PRODUCES)

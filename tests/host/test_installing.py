@@ -78,28 +78,28 @@ def test_neither_pip_nor_uv(workshop: Workshop, tmp_path: Path) -> None:
 
 
 def test_a_tool_of_uv_keeps_what_it_was_made_with(workshop: Workshop, tmp_path: Path) -> None:
-    made = workshop.tool(tmp_path, "gentk[ode]>=0.1", "--with", "gentk-ddpm")
+    made = workshop.tool(tmp_path, "gentk-core[ode]>=0.1", "--with", "gentk-ddpm")
     said = made.gentk("plugins", "install", "vae", "--json")  # where to look stands in the receipt
     assert said.returncode == 0, said.stderr
     assert [row["name"] for row in json.loads(said.stdout)["installed"]] == ["vae"] and names(made) == {"ddpm", "vae"}
     receipt = (made.prefix / "uv-receipt.toml").read_text()
-    for kept in ('{ name = "gentk", extras = ["ode"], specifier = ">=0.1" }', '{ name = "gentk-ddpm" }', '{ name = "gentk-vae" }'):
+    for kept in ('{ name = "gentk-core", extras = ["ode"], specifier = ">=0.1" }', '{ name = "gentk-ddpm" }', '{ name = "gentk-vae" }'):
         assert kept in receipt
     assert "python = " in receipt and "no-index = true" in receipt
-    assert made.run(workshop.uv, "tool", "upgrade", "gentk").returncode == 0
+    assert made.run(workshop.uv, "tool", "upgrade", "gentk-core").returncode == 0
     assert names(made) == {"ddpm", "vae"}
     gone = made.gentk("plugins", "uninstall", "ddpm")
     assert gone.returncode == 0 and names(made) == {"vae"} and "gentk-ddpm" not in (made.prefix / "uv-receipt.toml").read_text()
 
 
 def test_what_a_tool_was_not_given_by_with_is_not_taken_out(workshop: Workshop, tmp_path: Path) -> None:
-    made = workshop.tool(tmp_path, "gentk[all]")
+    made = workshop.tool(tmp_path, "gentk-core[all]")
     kept = made.gentk("plugins", "uninstall", "vae")
-    assert kept.returncode == 1 and "gentk-vae was not added to gentk by --with" in kept.stderr and "vae" in names(made)
+    assert kept.returncode == 1 and "gentk-vae was not added to gentk-core by --with" in kept.stderr and "vae" in names(made)
 
 
 def test_a_project_of_uv_gets_a_dependency_that_survives_sync(workshop: Workshop, tmp_path: Path) -> None:
-    text = '[project]\nname = "study"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["gentk"]\n'
+    text = '[project]\nname = "study"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["gentk-core"]\n'
     made = workshop.project(tmp_path / "study", text)
     said = made.gentk("plugins", "install", "vae", *workshop.flags)
     assert said.returncode == 0 and "vae (gentk-vae 0.1.0) is installed" in said.stdout, said.stderr
@@ -111,8 +111,8 @@ def test_a_project_of_uv_gets_a_dependency_that_survives_sync(workshop: Workshop
 
 def test_the_passing_environment_of_uvx(workshop: Workshop, tmp_path: Path) -> None:
     passing = Installed(tmp_path, workshop.env, tmp_path)
-    said = passing.run(workshop.uv, "tool", "run", *workshop.flags, "gentk", "plugins", "install", "vae")
-    assert said.returncode == 1 and "passing environment" in said.stderr and "uvx --with" in said.stderr
+    said = passing.run(workshop.uv, "tool", "run", *workshop.flags, "--from", "gentk-core", "gentk", "plugins", "install", "vae")
+    assert said.returncode == 1 and "passing environment" in said.stderr and "uvx --from gentk-core --with" in said.stderr
 
 
 def test_the_sources_of_gentk_say_what_to_do(tmp_path: Path) -> None:
@@ -153,25 +153,25 @@ def test_what_was_installed_and_does_not_work_is_told(workshop: Workshop, tmp_pa
 
 def test_a_plugin_for_another_gentk_is_refused_by_the_installer(workshop: Workshop, tmp_path: Path) -> None:
     made = workshop.environment(tmp_path / "env")
-    future = plugin_wheel(tmp_path / "shelf", "gentk-future", "future", GOOD.format(name="future"), requires="gentk>=9")
+    future = plugin_wheel(tmp_path / "shelf", "gentk-future", "future", GOOD.format(name="future"), requires="gentk-core>=9")
     failed = made.gentk("plugins", "install", future, *workshop.flags)
     last = failed.stderr.splitlines()[-1]
-    assert failed.returncode == 1 and last.startswith("error: uv: Because") and "gentk>=9" in last
+    assert failed.returncode == 1 and last.startswith("error: uv: Because") and "gentk-core>=9" in last
 
 
 def test_an_incompatible_plugin_that_was_forced_in_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake(tmp_path, "gentk-future", "future", BROKEN, requires="gentk>=9")
+    fake(tmp_path, "gentk-future", "future", BROKEN, requires="gentk-core>=9")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(GentkError) as told:
         installing.install([Wanted("gentk-future", "gentk-future")], Options(), Nothing())
-    assert "its plugin 'future' is incompatible: wants gentk>=9, this is gentk " in str(told.value)
+    assert "its plugin 'future' is incompatible: wants gentk-core>=9, this is gentk-core " in str(told.value)
     assert str(told.value).endswith("; gentk plugins uninstall gentk-future takes it out")
 
 
 def test_a_gentk_moved_by_a_plugin_is_told(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     versions = iter(["0.1.0", "0.0.9"])
-    monkeypatch.setattr(installing, "version", lambda name: next(versions))
+    monkeypatch.setattr(installing, "version", lambda: next(versions))
     installing.install([], Options(), Nothing())
     assert capfd.readouterr().err == "warning: gentk itself went from 0.1.0 to 0.0.9\n"
 
@@ -241,7 +241,7 @@ def test_words_never_meet_a_shell(tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert not (tmp_path / "made").exists() and "'; touch" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("name", "said"), [("gentk", "gentk itself"), ("Gentk", "gentk itself"), ("torch", "no plugin 'torch'")])
+@pytest.mark.parametrize(("name", "said"), [("gentk", "gentk itself"), ("Gentk-Core", "gentk itself"), ("torch", "no plugin 'torch'")])
 def test_only_plugins_are_taken_out(name: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         installing.owner(name)

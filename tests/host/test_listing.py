@@ -23,13 +23,13 @@ def gentk_samplers():
 
 
 def test_show_tells_all_that_a_plugin_offers(tmp_path: Path) -> None:
-    fake(tmp_path, "gentk-seas", "seas", SEVERAL.format(name="seas"), requires="gentk[ode]<9,>=0.1\nRequires-Dist: gentk-lakes")
+    fake(tmp_path, "gentk-seas", "seas", SEVERAL.format(name="seas"), requires="gentk-core[ode]<9,>=0.1\nRequires-Dist: gentk-lakes")
     row = json.loads(gentk("plugins", "show", "seas", "--json", site=tmp_path).stdout)
     assert list(row)[: len(ROW)] == ROW and sorted(list(row)[len(ROW) :]) == sorted(MORE)
-    assert row["requires"] == ["gentk[ode]<9,>=0.1"] and row["models"] == ["seas"]
+    assert row["requires"] == ["gentk-core[ode]<9,>=0.1"] and row["models"] == ["seas"]
     assert row["recipes"] == ["calm", "storm"] and row["weights"] == ["calm"] and row["samplers"] == ["[red]drift"]
     shown = gentk("plugins", "show", "seas", site=tmp_path).stdout
-    assert "gentk-seas 1.0" in shown and "gentk[ode]<9,>=0.1" in shown and "[red]drift" in shown and "schedules" not in shown
+    assert "gentk-seas 1.0" in shown and "gentk-core[ode]<9,>=0.1" in shown and "[red]drift" in shown and "schedules" not in shown
 
 
 def test_a_broken_plugin_is_shown_with_its_reason(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_every_file_bears_the_plugins_names_and_no_placeholder_is_left(kind: str
     project = tomllib.loads(texts["pyproject.toml"])
     assert project["project"]["name"] == "gentk-my-tides"
     assert project["project"]["entry-points"] == {"gentk": {"my-tides": "gentk_my_tides.plugin"}}
-    assert project["project"]["dependencies"] == ["gentk>=0.1,<0.2"]
+    assert project["project"]["dependencies"] == ["gentk-core>=0.1,<0.2"]
     recipe = tomllib.loads(texts["gentk_my_tides/recipes/my-tides.toml"])
     assert recipe["model"]["plugin"] == recipe["model"]["name"] == recipe["dataset"]["name"] == "my-tides"
     classes = [node.name for node in ast.walk(ast.parse(texts["gentk_my_tides/model.py"])) if isinstance(node, ast.ClassDef)]
@@ -185,7 +185,7 @@ def test_the_tests_of_each_kind_pass(new: Installed) -> None:
 
 
 def test_the_wheel_of_gentk_brings_the_templates(workshop: Workshop) -> None:
-    [wheel] = workshop.wheels.glob("gentk-*.whl")
+    [wheel] = workshop.wheels.glob("gentk_core-*.whl")
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if "/scaffold/templates/" in name and not name.endswith("/")}
     place = "gentk/host/scaffold/templates/"
     assert inside == {place + str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*") if path.is_file() and path.suffix != ".pyc"}

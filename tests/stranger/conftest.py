@@ -21,7 +21,7 @@ Metadata-Version: 2.1
 Name: gentk-stranger
 Version: 1.0
 Summary: One tiny model of every family
-Requires-Dist: gentk>=0.1,<0.2
+Requires-Dist: gentk-core>=0.1,<0.2
 """
 
 

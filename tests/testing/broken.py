@@ -67,11 +67,11 @@ WHOLE: dict[str, list[Broken]] = {
         _plugin("    yield from ()", "    print('asked')\n    yield from ()", "prints 'asked'"),
     ],
     "requirement": [
-        _metadata("Requires-Dist: gentk>=0.1,<0.2\n", "", "does not require gentk"),
-        _metadata("gentk>=0.1,<0.2", "gentk-ddpm>=0.1,<0.2", "does not require gentk"),
-        _metadata("gentk>=0.1,<0.2", 'gentk>=0.1,<0.2; python_version < "3"', "does not require gentk"),
-        _metadata("gentk>=0.1,<0.2", "gentk<0.2", "requires gentk<0.2 without a lower bound"),
-        _metadata("gentk>=0.1,<0.2", "gentk>=0.1", "requires gentk>=0.1 without an upper bound"),
+        _metadata("Requires-Dist: gentk-core>=0.1,<0.2\n", "", "does not require gentk-core"),
+        _metadata("gentk-core>=0.1,<0.2", "gentk-ddpm>=0.1,<0.2", "does not require gentk-core"),
+        _metadata("gentk-core>=0.1,<0.2", 'gentk-core>=0.1,<0.2; python_version < "3"', "does not require gentk-core"),
+        _metadata("gentk-core>=0.1,<0.2", "gentk-core<0.2", "requires gentk-core<0.2 without a lower bound"),
+        _metadata("gentk-core>=0.1,<0.2", "gentk-core>=0.1", "requires gentk-core>=0.1 without an upper bound"),
     ],
     "metadata": [
         _metadata("Summary: About tides\n", "", "has no summary"),
@@ -192,7 +192,7 @@ PARTS: dict[str, list[Broken]] = {
         _sampler("z = noise", "self.high = 1.5\n        z = noise", "drawing changes its options"),
     ],
     "weights-load": [
-        _shipped('"format": 1', '"format": 2', "has format 2"),
+        _shipped('"format": 2', '"format": 3', "has format 3"),
         _shipped('"plugin": "tides"', '"plugin": "tydes"', "tydes"),
         _in("model.py", "brest")('"deviation", torch', '"spread", torch', "spread"),
     ],

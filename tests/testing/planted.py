@@ -15,7 +15,7 @@ Metadata-Version: 2.1
 Name: gentk-{name}
 Version: 1.0
 Summary: About {name}
-Requires-Dist: gentk>=0.1,<0.2
+Requires-Dist: gentk-core>=0.1,<0.2
 """
 Edit = tuple[str, str, str]
 """A file, text that it holds, text in its place. A file that is not there is written; `""` stands for its beginning."""

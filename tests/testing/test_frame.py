@@ -160,7 +160,7 @@ def test_what_checks_made_is_gone_when_they_are_done(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(("edit", "said"), [
-    (("METADATA", "gentk>=0.1,<0.2", "gentk>=9,<10"), "is incompatible: wants gentk<10,>=9"),
+    (("METADATA", "gentk-core>=0.1,<0.2", "gentk-core>=9,<10"), "is incompatible: wants gentk-core<10,>=9"),
     (("entry_points.txt", "", "[gentk.commands]\n\n"), "is disabled: blocked by"),
 ])  # fmt: skip
 def test_a_plugin_that_may_not_be_imported_has_no_checks(edit: Edit, said: str, tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_pytest_needs_no_test_file(tmp_path: Path) -> None:
         "gentk[tides]::names-unique[tides] PASSED",
         "SKIPPED [1] gentk[tides]::examples-pure[gauges]: wants gauges:SWELL",
         "XFAIL gentk[tides]::metadata[tides] - no words for it",
-        "FAILED gentk[tides]::requirement[tides] - Failed: requirement[tides]: gentk-tides requires gentk>=0.1 without an upper bound",
+        "FAILED gentk[tides]::requirement[tides] - Failed: requirement[tides]: gentk-tides requires gentk-core>=0.1 without an upper bound",
     ):
         assert any(line.startswith(said) for line in lines), said
     assert "suite.py" not in done.stdout and "marks.py" not in done.stdout  # no screen of traceback

@@ -60,7 +60,7 @@ def test_the_commands_work(folder: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     said = section(card(folder, repo="roll"), "use")
     lines = re.search(r"```sh\n(.*?)\n```", said, re.S)[1].split("\n")  # type: ignore[index]
-    assert lines[0] == "pip install gentk gentk-ddpm" and lines[1:] == [
+    assert lines[0] == "pip install gentk-core gentk-ddpm" and lines[1:] == [
         "gentk sample --weights roll -n 2000",
         "gentk sample --weights roll -n 2000 --label c",
     ]
@@ -125,9 +125,9 @@ def test_a_place_on_somebodys_machine_is_not_told(folder: Path) -> None:
 
 
 def test_without_its_plugin(folder: Path) -> None:
-    change(folder, lambda about: about.update(plugin="elsewhere", requires={"gentk": ">=0.1", "gentk-elsewhere": ""}))
+    change(folder, lambda about: about.update(plugin="elsewhere", requires={"gentk-core": ">=0.1", "gentk-elsewhere": ""}))
     text = card(folder, repo="u/r")
-    assert "Weights of `ddpm-points` of the gentk plugin `elsewhere`. " in text and "pip install gentk gentk-elsewhere\n" in text
+    assert "Weights of `ddpm-points` of the gentk plugin `elsewhere`. " in text and "pip install gentk-core gentk-elsewhere\n" in text
     assert head(text)["tags"] == ["gentk", "plugin:elsewhere", "elsewhere", "ddpm-points"]
 
 
@@ -227,7 +227,7 @@ def test_hostile_names(folder: Path) -> None:
     def alter(about: dict[str, Any]) -> None:
         about["data"] = spec.model_dump(mode="json")
         about["conditions"] = {"label": {"kind": "label", "classes": len(HOSTILE), "names": HOSTILE}}
-        about["requires"] = {"gentk": ">=0.1", **dict.fromkeys(HOSTILE, "")}
+        about["requires"] = {"gentk-core": ">=0.1", **dict.fromkeys(HOSTILE, "")}
 
     change(folder, alter)
     scores = [{"name": name, "value": 1.0, "examples": 3} for name in HOSTILE]
@@ -248,7 +248,7 @@ def test_hostile_names(folder: Path) -> None:
     rows = [line for line in section(text, "training").split("\n") if line.startswith("|")]
     assert len(rows) == 7 and all(len(re.findall(r"(?<!\\)\|", row)) == 3 for row in rows)
     lines = re.search(r"```sh\n(.*?)\n```", section(text, "use"), re.S)[1].split("\n")  # type: ignore[index]
-    assert lines[0] == "pip install gentk" and lines[-1] == "gentk sample --weights u/r -n 2000 --label 3" and len(lines) == 3
+    assert lines[0] == "pip install gentk-core" and lines[-1] == "gentk sample --weights u/r -n 2000 --label 3" and len(lines) == 3
 
 
 def test_a_folder_with_a_hostile_name(folder: Path, tmp_path: Path) -> None:

@@ -122,11 +122,11 @@ def test_names_are_shown_without_what_a_terminal_obeys(tensor: torch.Tensor, sai
 # ---------------------------------------------------------------- digits
 @pytest.mark.parametrize("wanted", [f">={MANY}", f"=={MANY}.*", f">={'9' * 4000}", "\x1b[2J"])
 def test_versions_of_many_digits(wanted: str, folder: Path) -> None:
-    config(folder, lambda found: found.update(requires={"gentk": wanted}))
+    config(folder, lambda found: found.update(requires={"gentk-core": wanted}))
     said = refused(folder)
     assert "no range of versions" in said or "weights need gentk" in said
     with pytest.raises(GentkError):
-        check_plugins({"plugin": "ddpm", "model": "ddpm-points", "requires": {"gentk": wanted}})
+        check_plugins({"plugin": "ddpm", "model": "ddpm-points", "requires": {"gentk-core": wanted}})
 
 
 def test_numbers_of_many_digits_in_a_log_are_passed_over(folder: Path) -> None:

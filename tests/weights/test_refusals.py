@@ -28,7 +28,9 @@ from .changing import config, header, refused, tensors
     ("text", "word"),
     [
         (json.dumps({"format": 1, "x": "y" * 1_100_000}), "at most 1 MB"),
-        ('{"format": 7}', "this gentk reads format 1"),
+        ('{"format": 7}', "this gentk reads 1 to 2"),
+        ('{"format": true}', "has format True; this gentk reads 1 to 2"),
+        ('{"format": 1.0}', "has format 1.0; this gentk reads 1 to 2"),
         ('{"format": 1}', "'plugin' is missing"),
         ('{"format": 1, "format": 1}', "key 'format' appears twice"),
         ('\ufeff{"format": 1}', "BOM"),
@@ -84,7 +86,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a long schedule": (lambda c: c["config"].update(schedule_options={"steps": 10**12}), "from 1 to 1000000"),
     "latents": (lambda c: c.update(latents={"plugin": "ddpm"}), "'latents.model' is missing"),
     "requires": (lambda c: c.update(requires={"gentk-ddpm": ">=900"}), "weights need gentk-ddpm>=900, this is gentk-ddpm "),
-    "requires what": (lambda c: c.update(requires={"gentk": "newer"}), "no range of versions"),
+    "requires what": (lambda c: c.update(requires={"gentk-core": "newer"}), "no range of versions"),
 }
 
 

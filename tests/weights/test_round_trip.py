@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 import gentk
+from gentk.errors import GentkError
 from gentk.host.lookup import build_model, sampler
 from gentk.protocols import DataSpec, Leaf
+from gentk.weights.safety import read_config
 
 DATA = DataSpec(modality="points", leaves={"x": Leaf(shape=(2,))}, conditions={"label": Leaf(classes=3, names=("a", "b", "c"))})
 
@@ -34,7 +36,25 @@ def test_bit_identical(tmp_path: Path) -> None:
     assert two.recommended_sampler == sampler("heun", steps=3, guidance=2.0)
     about = json.loads((tmp_path / "config.json").read_text())
     assert about["conditions"]["label"]["names"] == ["a", "b", "c"] and about["recipe"] == "mine"
-    assert set(about["requires"]) == {"gentk", "gentk-ddpm"}
+    assert set(about["requires"]) == {"gentk-core", "gentk-ddpm"}
+
+
+def test_format_1_which_named_the_core_gentk_is_read(tmp_path: Path) -> None:
+    gentk.save(one := model(), tmp_path)
+    path = tmp_path / "config.json"
+    about = json.loads(path.read_text())
+    assert about["format"] == 2
+
+    def written(needs: str) -> dict[str, object]:
+        others = {name: bound for name, bound in about["requires"].items() if name != "gentk-core"}
+        return {**about, "format": 1, "requires": others | {"gentk": needs}}
+
+    path.write_text(json.dumps(written(">=0.1")))
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), gentk.load(tmp_path).state_dict().values(), strict=True))
+    assert read_config(tmp_path)["requires"] == {**about["requires"], "gentk-core": ">=0.1"}
+    path.write_text(json.dumps(written(">=900")))
+    with pytest.raises(GentkError, match="weights need gentk-core>=900"):
+        gentk.load(tmp_path)
 
 
 def test_whatever_the_memory_looks_like(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def wheel(folder: Path, name: str, version: str = "1.0", files: Mapping[str, str
     return path
 
 
-def plugin_wheel(folder: Path, distribution: str, name: str, code: str, version: str = "1.0", requires: str = "gentk") -> Path:
+def plugin_wheel(folder: Path, distribution: str, name: str, code: str, version: str = "1.0", requires: str = "gentk-core") -> Path:
     """A wheel that offers one plugin."""
     package = f"{distribution.replace('-', '_')}"
     files = {f"{package}/__init__.py": "", f"{package}/plugin.py": code, "entry_points.txt": f"[gentk]\n{name} = {package}.plugin\n"}
@@ -138,16 +138,20 @@ class Workshop:
 
     def environment(self, folder: Path, *what: str | Path) -> Installed:
         """A new virtual environment with gentk and `what` besides, made by uv: it holds no pip."""
+        return self.empty(folder, "gentk-core", *what)
+
+    def empty(self, folder: Path, *what: str | Path) -> Installed:
+        """The same with nothing but `what`."""
         self._uv("venv", "--python", sys.executable, str(folder))
         made = Installed(folder, self.env, folder.parent)
-        self._uv("pip", "install", "--python", str(made.python), *self.flags, "gentk", *map(str, what))
+        self._uv("pip", "install", "--python", str(made.python), *self.flags, *map(str, what))
         return made
 
     def tool(self, folder: Path, *words: str) -> Installed:
-        """`uv tool install WORDS…` into folder/tools/gentk."""
+        """`uv tool install WORDS…` into folder/tools/gentk-core."""
         env = {**self.env, "UV_TOOL_DIR": str(folder / "tools"), "UV_TOOL_BIN_DIR": str(folder / "bin")}
         self._uv("tool", "install", "--python", sys.executable, *self.flags, *words, env=env)
-        return Installed(folder / "tools" / "gentk", env, folder)
+        return Installed(folder / "tools" / "gentk-core", env, folder)
 
     def project(self, folder: Path, text: str) -> Installed:
         """A uv project, synced."""

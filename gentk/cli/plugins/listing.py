@@ -44,7 +44,7 @@ def _row(name: str) -> dict[str, Any]:
 def _offers(name: str) -> dict[str, Any]:
     """Its requirement on gentk, and the names of what it offers beside models; `weights`: the recipes that come with some."""
     dist = host().plugins[name].entry_points[0].dist
-    wants = [text for text in (dist.requires if dist else None) or () if re.match(r"gentk(?![\w.-])", text)]
+    wants = [text for text in (dist.requires if dist else None) or () if re.match(r"gentk[-_.]core(?![\w.-])", text, re.I)]
     found: dict[str, Any] = {"requires": wants}
     for kind in KINDS:
         try:

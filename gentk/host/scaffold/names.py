@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from ...distribution import FOREIGN, NAME
 from ...errors import UsageError
 
 PREFIX = "gentk-"
@@ -27,7 +28,7 @@ class Names(NamedTuple):
 def named(name: str) -> Names:
     """The names of a plugin, from its name with or without the prefix. Raises UsageError for one that is malformed or taken."""
     plugin = name.removeprefix(PREFIX)
-    if not _NAME.fullmatch(plugin) or plugin == "gentk" or len(plugin) > LONGEST:
+    if not _NAME.fullmatch(plugin) or PREFIX + plugin == NAME or plugin == FOREIGN or len(plugin) > LONGEST:
         guess = "-".join(re.findall(r"[a-z0-9]+", name.lower().removeprefix("gentk"))).lstrip("0123456789-")[:LONGEST]
         hint = f"; did you mean 'gentk-{guess}'?" if guess and guess != plugin else ""
         raise UsageError(f"'{name}' is no name for a plugin: {WANTED}{hint}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib.metadata import version
 from keyword import iskeyword
 from pathlib import Path
 
+from ...distribution import version
 from ...errors import UsageError
 from ...modalities.files import replacing_folder
 from .kinds import KINDS, Kind
@@ -69,7 +69,7 @@ def replacements(names: Names, kind: Kind, sources: str) -> dict[str, str]:
         "MODALITY": kind.modality,
         "EXAMPLES": kind.examples,
         "COMMAND": f"gentk sample --weights runs/{names.plugin} {kind.flags}",
-        "BOUND": bound(version("gentk")),
+        "BOUND": bound(version()),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ...distribution import version
 from ...errors import GentkError
 from ..files import shown
 
@@ -32,12 +33,10 @@ class Unreachable(Missing):
 
 def client() -> HfApi:
     """The client of the endpoint that HF_ENDPOINT names. Its own telemetry is off from now on: nothing is asked but what a person asks."""
-    from importlib.metadata import version
-
     from huggingface_hub import HfApi, constants
 
     constants.HF_HUB_DISABLE_TELEMETRY = True  # else each request names torch, and its first asks for a list of coding agents
-    return HfApi(endpoint=constants.ENDPOINT, library_name="gentk", library_version=version("gentk"))
+    return HfApi(endpoint=constants.ENDPOINT, library_name="gentk", library_version=version())
 
 
 def patient(call: Callable[[], T], *, busy: Collection[int] = BUSY) -> T:
