@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,8 @@ def test_a_project_of_uv_gets_a_dependency_that_survives_sync(workshop: Workshop
 
 def test_the_passing_environment_of_uvx(workshop: Workshop, tmp_path: Path) -> None:
     passing = Installed(tmp_path, workshop.env, tmp_path)
-    said = passing.run(workshop.uv, "tool", "run", *workshop.flags, "--from", "gentk-core", "gentk", "plugins", "install", "vae")
+    start = (*workshop.flags, "--from", "gentk-core", "gentk")
+    said = passing.run(workshop.uv, "tool", "run", "--python", sys.executable, *start, "plugins", "install", "vae")
     assert said.returncode == 1 and "passing environment" in said.stderr and "uvx --from gentk-core --with" in said.stderr
 
 

@@ -35,6 +35,10 @@ def make(site: Path, edits: Iterable[Edit] = (), weights: Path | None = None, na
         text = path.read_text() if path.exists() else ""
         assert old in text, f"{file} does not hold {old!r}"
         path.write_text(text.replace(old, new, 1))
+        for row in new.splitlines() if file == "RECORD" else ():  # from Python 3.12 on, a file that is not there is not listed
+            listed = site / row.partition(",")[0]
+            listed.parent.mkdir(exist_ok=True)
+            listed.touch()
 
 
 def installed(site: Path, name: str = "tides") -> AbstractContextManager[None]:
