@@ -109,6 +109,13 @@ class Model(Protocol):
     conditions: Mapping[str, Condition]
 
 
+class Watch(NamedTuple):
+    """The number that says how good a model is: `best/` is kept by it, and `training.patience` counts it."""
+
+    name: str  # a value logged in validation ("loss", "critic/distance"), or a metric of the plugin or the core
+    better: Literal["lower", "higher"] = "lower"
+
+
 class Extras(Protocol):
     """Optional members of any model, found by name."""
 
@@ -116,6 +123,8 @@ class Extras(Protocol):
     ema: tuple[str, ...]  # submodules averaged; the average is what is saved, previewed, sampled
     training_only: tuple[str, ...]  # submodules (critic, teacher) in state/ but not in model.safetensors
     latents: Model  # set by the core: the model whose latents `data` are; saved along, it decodes the end
+    watch: Watch  # default: "loss", of statistics "log_likelihood"; without it, several phases keep no `best/`
+    autocast: tuple[str, ...]  # submodules computed whole in the recipe's precision; default: each linear layer and convolution
     start_size: int  # how many examples `start` sees, all different while there are so many; default 1024
 
     def start(self, batch: Batch) -> None: ...  # once, before step 0: ActNorm, k-means, scaling, the EMA teacher
@@ -140,12 +149,22 @@ class GradientModel(Model, Protocol):
     # "loss": a mean; "weight": over how many (default: rows; text: tokens), so micro-batches and ranks add up; "sums": tensors to
     # add over micro-batches and ranks for `after`; the rest is logged. Draw freely from torch's generators: they are seeded from
     # (seed, step, phase, global micro-batch) before each call.
+    # It runs with gradients on, also in validation, so a loss may differentiate (energies, score matching, gradient penalties).
+
+    # Called in     mode   gradients  requires_grad     precision                      device          weights
+    # training      train  on         phase's `trains`  linear layers, convolutions    the training's  raw
+    # validation    eval   on         phase's `trains`  float32                        the training's  averaged
+    # In "bfloat16", linear layers and convolutions (and `autocast`, whole) compute in it and return float32; all else is float32.
+    # Validation calls every phase with fixed draws, and puts back what it changed of parameters, gradients and buffers.
+    # start, after: raw weights, float32, no gradients. Samplers and every capability below: eval, no gradients (a method that
+    # needs them says `torch.enable_grad()`), float32 unless the user asks otherwise. `Dataset.batch` and `latents.encode` run in
+    # a thread beside the training's; every other method runs in the caller's thread. Several ranks: each calls all of these.
 
 
 class StatisticsModel(Model, Protocol):
     passes: int  # at most; 1 for a closed form
 
-    def statistics(self, batch: Batch) -> Mapping[str, Tensor]: ...  # float64 sums over examples
+    def statistics(self, batch: Batch) -> Mapping[str, Tensor]: ...  # float64 sums over examples; no gradients, no autocast
     def update(self, stats: Mapping[str, Tensor]) -> Mapping[str, float]: ...  # "log_likelihood", a mean, tells when to stop
 
 

@@ -71,6 +71,7 @@ class TrainingPart(_Part):
     checkpoint_every: Annotated[Int, Field(ge=1)] = 1000
     preview_every: Annotated[Int, Field(ge=0, description="0: never.")] = 1000
     evaluate_every: Annotated[Int, Field(ge=0, description="Rounds between validation losses; 0: never.")] = 500
+    patience: Annotated[Int, Field(ge=0, description="Validations without improvement after which training ends; 0: never.")] = 0
     weights_dtype: Literal["float32", "float16"] = "float32"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -97,14 +98,13 @@ def resuming(folder: Path | None, changes: list[str], given: list[str]) -> tuple
 
 def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps: int | None, device: str) -> None:
     """Train under a live view. The first signal saves and stops; it is told how to go on."""
-    from rich.markup import escape
-
     from ..training import Training, stopping
-    from ..weights.safety import read_config
 
     title = f"{recipe.model.plugin}/{recipe.model.name} on {recipe.dataset.name}"
     with stopping() as stop:
         training = Training(recipe, folder, init=init, resume=resume, max_steps=max_steps, device=device)
+        if training.ranks.first:
+            announce(training)
         with view(title, training.trainer.total, folder, since=training.trainer.step, silent=not training.ranks.first) as show:
             for progress in training:
                 show(progress.step, progress.logs)
@@ -113,15 +113,39 @@ def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps
                     where = f"stopped at step {progress.step} of {progress.total}, saved"
                     raise Interrupted(f"{where}; go on with: gentk train --resume --out {shlex.quote(str(folder))}", number)
     if training.ranks.first:
-        trainer = training.trainer
-        found = trainer.validate(FINAL) if trainer.step == trainer.total or trainer.converged else trainer.validate()
-        validation = {f"validation/{name}": value for name, value in found.items()}
-        data = {"run": str(folder), "steps": trainer.step, **trainer.last, **validation}
-        # What draws nothing by itself recommends no sampler.
-        look = ("sample --weights " if read_config(folder).get("sampler") else "inspect ") + shlex.quote(str(folder))
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
-        tested = f"\ntest split: {numbers}" if found else ""
-        out.result(data, lambda: escape(f"{folder}  after {data['steps']} steps; look: gentk {look}{tested}"))
+        closing(training, folder)
+
+
+def announce(training: Any) -> None:
+    """Say on stderr how this training computes, and what it will not keep."""
+    how = training.facts
+    threads = f"{how['threads']} thread{'s' if how['threads'] > 1 else ''}"
+    print(f"computes in {how['precision']} on {how['device']}, {threads}", file=sys.stderr)
+    if training.unwatched:
+        kind = type(training.trainer.model).__name__
+        print(f"no best/: {kind} has several phases and no `watch` that names the number to keep the best weights by", file=sys.stderr)
+
+
+def closing(training: Any, folder: Path) -> None:
+    """The result: what was reached, in how much memory, and how to look at it."""
+    from rich.markup import escape
+
+    from ..training.facts import peak_memory
+    from ..weights.safety import read_config
+
+    trainer = training.trainer
+    found = trainer.validate(FINAL) if trainer.step == trainer.total or trainer.converged else trainer.validate()
+    validation = {f"validation/{name}": value for name, value in found.items()}
+    memory = peak_memory(trainer.device)
+    used = {} if memory is None else {"peak_memory_mb": memory}
+    data = {"run": str(folder), "steps": trainer.step, **trainer.last, **validation, **training.facts, **used}
+    # What draws nothing by itself recommends no sampler.
+    look = ("sample --weights " if read_config(folder).get("sampler") else "inspect ") + shlex.quote(str(folder))
+    numbers = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
+    tested = f"\ntest split: {numbers}" if found else ""
+    reached = f"{data['steps']} steps" + (" (no better for `patience` validations)" if training.stalled else "")
+    peak = f", {memory:.0f} MB of memory at most" if memory is not None else ""
+    out.result(data, lambda: escape(f"{folder}  after {reached}{peak}; look: gentk {look}{tested}"))
 
 
 def fresh(path: Path) -> Path:

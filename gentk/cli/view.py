@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..training.pace import Pace
 
 EVERY = 5.0
 TICKS = "▁▂▃▄▅▆▇█"
@@ -27,9 +31,11 @@ def _live(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
     from rich.text import Text
+
+    from ..training.pace import Pace
 
     columns = (
         TextColumn("[bold]{task.description}"),
@@ -37,14 +43,13 @@ def _live(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
         MofNCompleteColumn(),
         TextColumn("[dim]{task.fields[rate]}"),
         TimeElapsedColumn(),
-        TextColumn("[dim]left"),
-        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[left]}"),
     )
     bar = Progress(*columns, expand=True)
-    task = bar.add_task(escape(title), total=total, completed=since, rate="")
+    task = bar.add_task(escape(title), total=total, completed=since, rate="", left="")
     history: list[float] = []
-    seen: dict[str, float] = {}
-    start = time.monotonic()
+    seen: dict[str, float] = {}  # the last value of each: a phase that does not run in every round is still shown
+    pace = Pace()
     console = Console(stderr=True)
     with Live(console=console, refresh_per_second=8, transient=False) as live:
 
@@ -52,13 +57,26 @@ def _live(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
             seen.update(logs)
             if (value := curve_of(logs)) is not None:
                 history.append(value)
-            bar.update(task, completed=step, rate=f"{(step - since) / (time.monotonic() - start):.1f} it/s")
+            pace.tick()
+            bar.update(task, completed=step, rate=rate_of(pace), left=left_of(pace, total - step))
             numbers = "   ".join(f"[dim]{escape(k)}[/] {v:.4g}" for k, v in seen.items())
             grid = Table.grid(padding=(0, 2))
             grid.add_row("[dim]loss[/]", Text(sparkline(history, console.width - 12), style="cyan"))
             live.update(Group(bar, Text.from_markup(numbers), grid, Text(f"{folder}", style="dim")))
 
         yield show
+
+
+def rate_of(pace: Pace) -> str:
+    """ "12.3 it/s"; empty while it is too early to say."""
+    return f"{rate:.1f} it/s" if (rate := pace.per_second) else ""
+
+
+def left_of(pace: Pace, rounds: int) -> str:
+    """ "1:02:03 left"; empty while it is too early to say."""
+    from datetime import timedelta
+
+    return "" if (left := pace.left(rounds)) is None else f"{timedelta(seconds=round(left))} left"
 
 
 def curve_of(logs: Mapping[str, float]) -> float | None:
@@ -82,16 +100,20 @@ def sparkline(values: list[float], width: int) -> str:
 
 
 def _lines(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
-    start = last = time.monotonic()
+    from ..training.pace import Pace
+
+    last, pace, seen = time.monotonic(), Pace(), dict[str, float]()
     print(f"{title}: {total - since} steps, into {folder}", file=sys.stderr, flush=True)
 
     def show(step: int, logs: Mapping[str, float]) -> None:
         nonlocal last
         now = time.monotonic()
+        pace.tick(now)
+        seen.update(logs)
         if now - last >= EVERY or step == total:
             last = now
-            rate = (step - since) / max(now - start, 1e-9)
-            numbers = " ".join(f"{k}={v:.4g}" for k, v in logs.items())
-            print(f"{title}: step {step}/{total} {numbers} {rate:.1f} it/s {(total - step) / rate:.0f} s left", file=sys.stderr, flush=True)
+            numbers = " ".join(f"{k}={v:.4g}" for k, v in seen.items())
+            words = f"{title}: step {step}/{total} {numbers} {rate_of(pace)} {left_of(pace, total - step)}"
+            print(words.rstrip(), file=sys.stderr, flush=True)
 
     yield show

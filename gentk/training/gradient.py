@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import GentkError, UsageError, did_you_mean
+from ..host.manager import one_line
 from ..protocols import Batch, Phase
 from ..recipes import TrainingPart
 from .averages import under
 from .distributed import Ranks
 from .optimizers import Optimizer, make
 from .order import seed_all
+from .precision import lowered
 from .rates import share
+from .undo import Undo
 
 
 def cut(batch: Batch, low: int, high: int) -> dict[str, Tensor]:
@@ -37,6 +39,8 @@ class GradientRounds:
         self.device = next(model.parameters()).device
         self.trainable = [name for name, p in model.named_parameters() if p.requires_grad]
         self.phases: tuple[Phase, ...] = model.phases()
+        for path in getattr(model, "autocast", ()):
+            model.get_submodule(path)
         parameters = dict(model.named_parameters())
         self.owned: dict[str, list[nn.Parameter]] = {}
         self.optimizers: dict[str, Optimizer] = {}
@@ -56,14 +60,21 @@ class GradientRounds:
             self.optimizers[key] = make(model, [n for n in self.trainable if n in wanted], settings, key)
 
     def round(self, step: int, batch: Batch, first: int, count: int) -> dict[str, float]:
-        """Round `step` on this rank's part of its batch: micro-batches `first` … of `count` in all. Returns the logs."""
+        """Round `step` on this rank's part of its batch: micro-batches `first` … of `count` in all. Returns the logs.
+
+        Where it fails, the model and its optimizers are as before the round. Raises GentkError naming phase and step.
+        """
         if not self.model.training:  # walking over every module costs as much as a small net's step
             self.model.train()
         if hasattr(self.model, "latents"):
             self.model.latents.eval()  # frozen, and encoding the next batch in another thread at this moment
         logs: dict[str, float] = {}
-        for phase in self.phases:
-            if step % phase.every == 0:
+        due = [phase for phase in self.phases if step % phase.every == 0]
+        writes = hasattr(self.model, "after")
+        with Undo(self.model) as undo:
+            for k, phase in enumerate(due):
+                if writes or k + 1 < len(due):  # something that may fail follows this phase's step
+                    undo.keep(self.model.parameters() if writes else self.owned[phase.name], self._optimizer(phase))
                 logs.update(self._phase(phase, step, batch, first, count))
         self.ranks.share(self.model.buffers())  # a model that writes buffers inside loss(): everyone goes on with rank 0's
         return logs
@@ -92,7 +103,7 @@ class GradientRounds:
                 raise GentkError(f"{what}: lower training.lr or set training.clip; the last saved state is kept")
         if self.settings.clip:
             nn.utils.clip_grads_with_norm_(owned, self.settings.clip, norm)
-        self.optimizers[phase.optimizer or phase.name].step(share(step, self.settings))
+        self._optimizer(phase).step(share(step, self.settings))
         for p in owned:
             p.grad = None
         if hasattr(self.model, "after"):
@@ -108,24 +119,35 @@ class GradientRounds:
         for j, (low, high) in enumerate(micro_batches(len(next(iter(batch.values()))), count)):
             part = cut(batch, low, high)
             seed_all(self.settings.seed, step, phase, first + j)
-            with self._casting():
-                out: Mapping[str, Any] = self.model.loss(part, phase, step)
-            weight = torch.as_tensor(out.get("weight", high - low), dtype=torch.float64).detach().cpu()
-            (out["loss"] if self._alone(count) else out["loss"] * float(weight)).backward()
+            out, weight = self._differentiated(part, phase, step, count)
             names = [name for name in out if name not in ("weight", "sums")]
-            logged = torch.stack([torch.as_tensor(out[name], device=self.device).detach() for name in names]).double().cpu() * weight
+            logged = torch.stack([torch.as_tensor(out[name], device=self.device).detach().double() for name in names]).cpu() * weight
             for name, value in (("weight", weight), *zip(names, logged, strict=True)):
                 totals[name] = totals[name] + value if name in totals else value
             for name, value in out.get("sums", {}).items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
         return totals, sums
 
+    def _differentiated(self, part: Batch, phase: str, step: int, count: int) -> tuple[Mapping[str, Any], Tensor]:
+        """(what `loss` returns, its weight), with the gradients added to `.grad`. Only layers compute in the lower precision."""
+        try:
+            with lowered(self.model, self.autocast):
+                out: Mapping[str, Any] = self.model.loss(part, phase, step)
+                weight = torch.as_tensor(out.get("weight", len(next(iter(part.values())))), dtype=torch.float64).detach().cpu()
+                (out["loss"] if self._alone(count) else out["loss"] * float(weight)).backward()
+        except GentkError:
+            raise
+        except Exception as error:
+            low = "; linear layers and convolutions ran in bfloat16: try --set training.precision=float32" if self.autocast else ""
+            raise GentkError(f"the loss of phase '{phase}' failed at step {step}: {one_line(error)}{low}") from error
+        return out, weight
+
     def _alone(self, count: int) -> bool:
         """Whether a batch is one micro-batch, whose mean needs no weight."""
         return count == 1 and self.ranks.world == 1
 
-    def _casting(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()
+    def _optimizer(self, phase: Phase) -> Optimizer:
+        return self.optimizers[phase.optimizer or phase.name]
 
     def release(self) -> None:
         """Every parameter that was trainable is so again."""

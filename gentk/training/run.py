@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from .. import recipes
-from ..errors import Interrupted, UsageError
+from ..errors import GentkError, Interrupted, UsageError
 from ..host import lookup
 from ..host.manager import one_line
 from ..protocols import Sampler
@@ -23,11 +24,14 @@ from ..runs import BEST, Run
 from ..sampling import default_sampler, pick_device
 from ..weights import folder as weights
 from ..weights.preview import preview
-from . import state
+from . import facts, state
 from .distributed import Ranks
+from .facts import peak_memory
 from .order import First
+from .pace import Pace
 from .report import loss_picture
 from .trainer import Progress, Trainer
+from .watch import Best, measure, metrics, watched
 
 
 class Stop:
@@ -86,7 +90,8 @@ class Training:
         model = self._build(dataset.spec, init)
         self.sampler = lookup.sampler(recipe.sampler.name, recipe.model.plugin, **recipe.sampler.options) if recipe.sampler.name else None
         self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(), device=pick_device(device), ranks=self.ranks)
-        self._best = float("inf")
+        self.best = Best(watched(model, statistical=self.trainer.statistical))
+        self.metrics = metrics(recipe.model.plugin)
         self.ranks.wait()  # all have looked at the folder before the first one writes into it
         if self.ranks.first:
             self.run.folder.mkdir(parents=True, exist_ok=True)
@@ -122,40 +127,113 @@ class Training:
             return
         tensors, numbers = state.read(checkpoint)
         self.trainer.restore(tensors, numbers)
-        self._best = numbers.get("best", float("inf"))
+        self.best.worth, self.best.stale = numbers.get("best", float("inf")), numbers.get("stale", 0)
         if self.ranks.first:
             self.run.cut_log(self.trainer.step)
 
     def __iter__(self) -> Iterator[Progress]:
-        """Train to the end (or `max_steps`), then save. A caller that breaks off should `save()`."""
-        start, since = time.monotonic(), self.trainer.step
+        """Train to the end (or `max_steps`), then save. A caller that breaks off should `save()`.
+
+        Where a round, a validation or a plugin fails, the last completed round is saved first; the error says so.
+        """
+        try:
+            yield from self._rounds()
+        except KeyboardInterrupt:
+            self._rescued()
+            raise
+        except Exception as error:
+            where = self._rescued()
+            if not where:
+                raise
+            kind = type(error) if type(error) in (GentkError, UsageError) else GentkError
+            raise kind((str(error) if isinstance(error, GentkError) else one_line(error)) + where) from error
+
+    def _rounds(self) -> Iterator[Progress]:
+        pace, start = Pace(), time.monotonic()
+        if self.ranks.first:
+            facts.write(self.run.folder, self.facts)
+        self._try_watch()
         for progress in self.trainer.rounds(self.max_steps):
+            pace.tick()
             logs = dict(progress.logs)
             due = due_now(progress, self.settings.log_every) or self.trainer.statistical
+            found: dict[str, float] = {}
             if self.settings.evaluate_every and (due_now(progress, self.settings.evaluate_every) or self.trainer.statistical):
-                logs |= self._evaluate()
+                found = self._evaluate()
                 due = True
-            if due and self.ranks.first:
-                rate = (progress.step - since) / max(time.monotonic() - start, 1e-9)
-                self.run.append({"step": progress.step, **logs, "steps_per_second": round(rate, 3)})
+            if due:
+                rate = pace.per_second or 1 / max(time.monotonic() - start, 1e-9)
+                self._log({"step": progress.step, **self.trainer.means.take(), **found}, rate)
             if progress.step % self.settings.checkpoint_every == 0:
                 self.save()
             if self.settings.preview_every and progress.step % self.settings.preview_every == 0:
                 self._preview()
-            yield progress._replace(logs=logs)
+            yield progress._replace(logs={**logs, **found})
         self.save()
         if self.settings.preview_every and self.trainer.step % self.settings.preview_every:
             self._preview()
 
+    def _log(self, row: dict[str, Any], rate: float) -> None:
+        if not self.ranks.first:
+            return
+        row["steps_per_second"] = round(rate, 3)
+        if (memory := peak_memory(self.trainer.device)) is not None:
+            row["peak_memory_mb"] = memory
+        self.run.append(row)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Where and how this training computes: its precision, device and threads."""
+        return facts.facts(self.trainer.device, self.trainer.autocast)
+
+    @property
+    def unwatched(self) -> bool:
+        """Whether it is validated and keeps no `best/`, as nobody says which of several numbers counts."""
+        return self.best.watch is None and self.trainer.validation is not None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the last `patience` validations were no better than the best before them."""
+        return 0 < self.settings.patience <= self.best.stale
+
+    def _try_watch(self) -> None:
+        """A watched name that is not there is told now, not at the first validation."""
+        own = getattr(self.trainer.model, "watch", None)
+        if own and self.trainer.validation is not None and own.name not in self.metrics:
+            Best(own).improved(self.trainer.validate(self.settings.batch_size), self.metrics)
+
     def _evaluate(self) -> dict[str, float]:
         """Validation on every rank alike, so that all know whether this is the best so far."""
-        found = self.trainer.validate()
-        worth = found.get("loss", -found["log_likelihood"] if "log_likelihood" in found else None)
-        if worth is not None and worth < self._best:
-            self._best = worth
+        found = self._measured(self.trainer.validate())
+        if self.best.improved(found, self.metrics):
             if self.ranks.first:
                 self._write(self.run.folder / BEST)
+        elif self.stalled:
+            self.trainer.converged = True
         return {f"validation/{name}": value for name, value in found.items()}
+
+    def _measured(self, found: dict[str, float]) -> dict[str, float]:
+        """`found` and the watched metric, with rank 0's numbers on every rank: all must stop after the same round."""
+        watch, held_out = self.best.watch, self.trainer.validation
+        if watch and held_out is not None and watch.name in self.metrics and watch.name not in found:
+            value = measure(self.metrics[watch.name], self.trainer.averaged, held_out, self.sampler)
+            found = {**found, watch.name: value}
+        shared = torch.tensor(list(found.values()), dtype=torch.float64)
+        self.ranks.share([shared])
+        return dict(zip(found, shared.tolist(), strict=True))
+
+    def _rescued(self) -> str:
+        """Save the last completed round after a failure; what to add to the message. Nothing where no round is complete."""
+        if not self.trainer.step:
+            return ""
+        again = f"gentk train --resume --out {shlex.quote(str(self.run.folder))}"
+        try:
+            if not self.trainer.finite():
+                return f"; step {self.trainer.step} left weights that are no numbers: the last saved state is kept, go on with: {again}"
+            self._files()
+        except Exception as error:  # a full disk may be what failed in the first place
+            return f"; nothing more could be saved ({one_line(error)})"
+        return f"; step {self.trainer.step} is saved, go on with: {again}"
 
     def _write(self, folder: Path) -> None:
         model = self.trainer.averaged
@@ -181,17 +259,22 @@ class Training:
                 print(f"no preview at step {self.trainer.step}: {one_line(error)}", file=sys.stderr)
 
     def save(self) -> None:
-        """State, then weights and the loss picture; each appears whole or not at all."""
+        """State, then weights and the loss picture; each appears whole or not at all. Raises GentkError for weights that are no numbers."""
+        if not self.trainer.finite():
+            raise GentkError(f"step {self.trainer.step} left weights that are no numbers: lower training.lr or set training.clip")
+        self._files()
+        self.ranks.wait()
+
+    def _files(self) -> None:
         self._write_state()
         if self.ranks.first:
             self._write(self.run.folder)
             loss_picture(self.run)
-        self.ranks.wait()
 
     def _write_state(self) -> None:
         tensors, numbers = self.trainer.state()
         if self.ranks.first:
-            state.write(self.run.state, self.trainer.step, tensors, {**numbers, "best": self._best})
+            state.write(self.run.state, self.trainer.step, tensors, {**numbers, "best": self.best.worth, "stale": self.best.stale})
 
     def stopped(self, stop: Stop) -> int:
         """The signal that ends the run, or 0. Ranks hear it at different moments: ask once a round, and all stop after the same one."""

@@ -15,15 +15,16 @@ from torch import Tensor
 
 from ..errors import GentkError, UsageError
 from ..noise import Philox
-from ..protocols import Batch, Dataset, GradientModel, Likelihood, StatisticsModel, can
+from ..protocols import Batch, Dataset, GradientModel, StatisticsModel, can
 from ..recipes import TrainingPart
-from ..sampling import evaluating
 from .averages import Average, decay
 from .distributed import Ranks
 from .gradient import GradientRounds, micro_batches
+from .means import Means
 from .order import fetch, indices_of, mixed, seed_all
 from .precision import autocast_dtype
 from .statistics import one_pass
+from .validation import likelihood, losses
 
 START = 1024  # examples that `start` sees where the model does not say, and that a validation is taken over
 
@@ -68,9 +69,11 @@ class Trainer:
         if not self.statistical and not can(model, GradientModel):
             what = "neither phases() and loss() nor statistics() and update()"
             raise GentkError(f"{type(model).__name__} cannot be trained: it has {what}")
+        self.autocast = None if self.statistical else autocast_dtype(settings.precision, self.device)
         self.total = model.passes if self.statistical else settings.steps
-        self.last: dict[str, float] = {}
-        self.converged = False  # a statistics model whose last pass gained less than `tolerance`
+        self.last: dict[str, float] = {}  # of each phase's last round
+        self.means = Means()
+        self.converged = False  # a fit that gained less than `tolerance`, or a validation that has not improved for `patience`
         self._gradient: GradientRounds | None = None
         self._average: Average | None = None
         self._ready = False
@@ -92,38 +95,31 @@ class Trainer:
                 logs = self._pass() if self.statistical else self._round()
                 self.step += 1
                 self.converged = self._settled(logs)
-                self.last = logs
+                self.last = {**self.last, **logs}
+                self.means.add(logs)
                 yield Progress(self.step, self.total, logs)
         finally:  # also where the caller breaks off, or the loss is no number
             if self._gradient:
                 self._gradient.release()
 
     def validate(self, size: int = START) -> dict[str, float]:
-        """What the averaged model logs of `size` fixed examples of the test split, with fixed draws; nothing where phases are several."""
+        """What the averaged model logs of `size` fixed examples of the test split, in every phase, with fixed draws."""
         if self.validation is None:
             return {}
-        model, size = self.averaged, min(size, len(self.validation))
-        if self.statistical:
-            if not can(model, Likelihood):
-                return {}
-            batch = self._to_device(fetch(self.validation, range(size)))
-            with torch.no_grad(), evaluating(model):
-                return {"log_likelihood": float(model.log_prob(batch, Philox(0, range(size), self.device)).mean())}
-        phases = model.phases()
-        if len(phases) != 1:
-            return {}
-        totals: dict[str, float] = {}
-        weight = 0.0
-        with torch.no_grad(), evaluating(model):
-            for j, (low, high) in enumerate(micro_batches(size, -(-size // self.settings.batch_size))):
-                batch = self._to_device(fetch(self.validation, range(low, high)))
-                seed_all("validation", j)
-                out = model.loss(batch, phases[0].name, self.step)
-                here = float(out.get("weight", high - low))
-                weight += here
-                for name in out.keys() - {"weight", "sums"}:
-                    totals[name] = totals.get(name, 0.0) + float(out[name]) * here
-        return {name: total / weight for name, total in sorted(totals.items())}
+        self.prepare()
+        model, size, examples = self.averaged, min(size, len(self.validation)), self.validation
+
+        def held_out(rows: range) -> Batch:
+            return self._to_device(fetch(examples, rows))
+
+        if self._gradient is None:
+            return likelihood(model, held_out, size, self.device)
+        known, batch_size = self._gradient.trainable, self.settings.batch_size
+        return losses(model, held_out, size, batch_size=batch_size, step=self.step, trainable=known)
+
+    def finite(self) -> bool:
+        """Whether every weight is a number: worse ones must not replace good ones."""
+        return all(bool(p.isfinite().all()) for p in self.model.parameters() if p.is_floating_point() or p.is_complex())
 
     # ---- state
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -134,11 +130,12 @@ class Trainer:
             tensors["averaged"] = dict(self._average.model.state_dict())
         if self._gradient:
             tensors["optimizers"] = self._gradient.tensors()
-        return tensors, {"last": self.last, "converged": self.converged}
+        return tensors, {"last": self.last, "means": self.means.state(), "converged": self.converged}
 
     def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], numbers: Mapping[str, Any]) -> None:
         """Go on from `state()`. `start` is not called again: what it did is in the state."""
         self.step, self.last, self.converged = int(numbers["step"]), dict(numbers["last"]), bool(numbers.get("converged"))
+        self.means.restore(numbers.get("means", {}))
         self.model.load_state_dict(tensors["model"])
         self.prepare(fresh=False)
         if self._average:
@@ -157,8 +154,7 @@ class Trainer:
                 self.model.start(self._to_device(fetch(self.dataset, indices_of(0, len(self.dataset), size, self.settings.seed))))
         self.ranks.share([*(p.detach() for p in self.model.parameters()), *self.model.buffers()])  # all begin alike
         if not self.statistical:
-            cast = autocast_dtype(self.settings.precision, self.device)
-            self._gradient = GradientRounds(self.model, self.settings, self.ranks, cast)
+            self._gradient = GradientRounds(self.model, self.settings, self.ranks, self.autocast)
             if getattr(self.model, "ema", ()):
                 self._average = Average(self.model)
 

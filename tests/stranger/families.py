@@ -28,6 +28,7 @@ FAMILIES = {
     for family in (
         Family("gmm", "ring", batch_size=500),
         Family("wgan", "ring", labelled=True),
+        Family("energy", "ring"),
         Family("counter", "counting", steps=80, cond={"prompt": [[1, 2], [2, 4, 6], []]}),
         Family("chain", "chains"),
         Family("vae", "tiles", steps=60),

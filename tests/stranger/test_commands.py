@@ -69,6 +69,7 @@ def test_a_recipe_is_trained_and_sampled(process: Command, tmp_path: Path) -> No
 LEAVES = {
     "gmm": {"x": (6, 2)},
     "wgan": {"x": (6, 2), "cond_label": (6,)},
+    "energy": {"x": (6, 2)},
     "counter": {"x": (6, 16), "length": (6,)},
     "chain": {"types": (6, 6), "bonds": (6, 6, 6), "pos": (6, 6, 3), "mask": (6, 6)},
     "vae": {"x": (6, 1, 8, 8)},

@@ -51,6 +51,7 @@ class Classifier(nn.Module):
 
     Config = ClassifierConfig
     ema = ("net",)
+    autocast = ("net",)
     outer = ("net.conv_in", "net.last", "net.time_embedding")
 
     def __init__(self, config: ClassifierConfig, data: DataSpec) -> None:

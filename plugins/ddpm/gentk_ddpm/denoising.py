@@ -27,6 +27,7 @@ class Denoising(nn.Module):
 
     Config: ClassVar[type[BaseModel]]
     ema = ("net",)
+    autocast = ("net",)
     net: nn.Module
 
     def __init__(self, config: DenoisingConfig, data: DataSpec) -> None:

@@ -22,6 +22,7 @@ class Autoencoder(nn.Module):
 
     Config: type[AEConfig] = AEConfig
     ema: tuple[str, ...] = ("encoder", "decoder", "law")
+    autocast: tuple[str, ...] = ("encoder", "decoder")
 
     def __init__(self, config: AEConfig, data: DataSpec, *, outputs: int = 1, label: Label | None = None) -> None:
         super().__init__()

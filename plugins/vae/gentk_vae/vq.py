@@ -79,6 +79,7 @@ class VQVAE(nn.Module):
 
     Config = VQVAEConfig
     ema = ("encoder", "decoder", "law")
+    autocast = ("encoder", "decoder")
 
     def __init__(self, config: VQVAEConfig, data: DataSpec) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gentk.conditions import Label
-from gentk.protocols import Batch, DataSpec, Leaf, Noise, Phase
+from gentk.protocols import Batch, DataSpec, Leaf, Noise, Phase, Watch
 
 from .config import AdversarialConfig
 
@@ -24,6 +24,7 @@ class Adversarial(nn.Module):
     Config = AdversarialConfig
     ema = ("generator",)
     training_only = ("critic",)
+    watch = Watch("critic/wasserstein")  # how far the critic can tell draws from data
     blends = ("label",)
 
     def __init__(self, config: AdversarialConfig, data: DataSpec) -> None:

@@ -22,6 +22,13 @@ class AdversarialConfig(Part):
     penalty: float = Field(10.0, ge=0, description="Weight of the gradient penalty.")
 
 
+class EnergyConfig(Part):
+    width: int = Field(32, ge=1)
+    sigma: float = Field(0.3, gt=0, description="Deviation of the noise that the loss adds.")
+    steps: int = Field(20, ge=1, description="Langevin steps of a draw.")
+    step: float = Field(0.02, gt=0, description="Their size.")
+
+
 class CounterConfig(Part):
     width: int = Field(24, ge=2)
     layers: int = Field(2, ge=1)

@@ -20,6 +20,7 @@ def _data(name: str, modality: str, options: str, summary: str, argument: str | 
 def gentk_models() -> Iterator[ModelSpec]:
     yield _model("gmm", "mixture:Mixture", "MixtureConfig", "A mixture of Gaussians, fitted by EM")
     yield _model("wgan", "adversarial:Adversarial", "AdversarialConfig", "A Wasserstein GAN of points")
+    yield _model("energy", "energy:Energy", "EnergyConfig", "An energy of points")
     yield _model("counter", "counter:Counter", "CounterConfig", "A GPT that learns to count")
     yield _model("chain", "chain:Chain", "ChainConfig", "Types, bonds and positions that flow together", sampler="joint-flow")
     yield _model("vae", "autoencoder:VAE", "VAEConfig", "A variational autoencoder of small images")
@@ -43,7 +44,7 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
 
 @hookimpl
 def gentk_recipes() -> Iterator[RecipeSpec]:
-    for name in ("gmm", "wgan", "counter", "chain", "vae", "latent-flow"):
+    for name in ("gmm", "wgan", "energy", "counter", "chain", "vae", "latent-flow"):
         yield RecipeSpec(name, f"recipes/{name}.toml", summary=f"A second of training for `{name}`")
 
 
