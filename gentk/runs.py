@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .errors import GentkError
+
 RECIPE, LOG, PICTURE, SAMPLES, STATE, BEST = "recipe.toml", "log.jsonl", "loss.png", "samples", "state", "best"
+LOCK = ".lock"  # held by the process that trains
+LARGEST = 500_000_000  # bytes of a log
 
 
 @dataclass(frozen=True)
@@ -35,30 +40,48 @@ class Run:
         return self.folder / PICTURE
 
     @property
+    def log_file(self) -> Path:
+        return self.folder / LOG
+
+    @property
     def exists(self) -> bool:
         return self.recipe.is_file()
 
     def log(self) -> list[dict[str, Any]]:
-        """The rows of log.jsonl; what is none, as a last line cut by a kill or a number beyond 64 bits, is passed over."""
-        rows = []
-        path = self.folder / LOG
-        for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
-            try:
-                rows.append(json.loads(line, parse_int=_whole))
-            except ValueError:
-                continue
-        return rows
+        """The rows of log.jsonl, each with its "step". What is no row is passed over: a last line cut by a kill, damaged bytes."""
+        return self._read()[0]
+
+    def _read(self) -> tuple[list[dict[str, Any]], int]:
+        """(rows, how many lines are none). Raises GentkError for a log that is too large."""
+        if not self.log_file.is_file():
+            return [], 0
+        if (size := self.log_file.stat().st_size) > LARGEST:
+            raise GentkError(f"{self.log_file} has {size / 1e6:.0f} MB; at most {LARGEST / 1e6:.0f} are read: move it away")
+        rows, damaged = [], 0
+        with self.log_file.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    row = json.loads(line, parse_int=_whole)
+                except (ValueError, RecursionError):
+                    row = None
+                if isinstance(row, dict) and type(row.get("step")) is int:
+                    rows.append(row)
+                else:
+                    damaged += 1
+        return rows, damaged
 
     def append(self, row: Mapping[str, Any]) -> None:
-        with (self.folder / LOG).open("a", encoding="utf-8") as file:
+        with self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def cut_log(self, step: int) -> None:
         """Forget what came after round `step`: a resumed run writes it again."""
-        rows = [row for row in self.log() if row.get("step", 0) <= step]
+        rows, damaged = self._read()
+        if damaged > 1:  # one line is what a kill leaves
+            print(f"warning: {self.log_file}: {damaged} lines are damaged and are left out", file=sys.stderr)
         temporary = self.folder / (LOG + ".tmp")
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-        os.replace(temporary, self.folder / LOG)
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step), "utf-8")
+        os.replace(temporary, self.log_file)
 
 
 def _whole(digits: str) -> int:

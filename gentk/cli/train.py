@@ -45,22 +45,31 @@ def train(
     out_: Annotated[Path | None, Option("--out", metavar="DIR", help="The run's folder. \\[default: a new one in runs/]")] = None,
     resume: Annotated[bool, Option("--resume", help="Go on with the run at --out.")] = False,
     max_steps: Annotated[int | None, Option(min=1, help="Stop early; the learning rates stay those of the whole run.")] = None,
+    restart: Annotated[bool, Option("--restart", help="With --resume: begin at step 0 where no saved state can be read.")] = False,
     device: choices.Device = "auto",
     dry_run: Annotated[bool, Option("--dry-run", help="Check and print the resolved recipe; train nothing.")] = False,
 ) -> None:
     """Train a recipe. Ctrl-C saves first; --resume goes on exactly where it stopped."""
+    if restart and not resume:
+        raise UsageError("--restart goes with --resume: a new run begins at step 0 anyway")
     if resume:
         given = {"--plugin": plugin, "--model": model, "--recipe": recipe, "--dataset": dataset, "--split": split, "--init": init}
         folder, resolved = resuming(out_, set_, [flag for flag, value in given.items() if value])
     else:
-        folder, resolved = starting(plugin, model, recipe, dataset, split, set_, out_)
+        name, resolved = starting(plugin, model, recipe, dataset, split, set_)
+        folder = out_ or Path("runs") / name
     from ..weights.names import locate
 
     begin = locate(init).folder if init else None
     if dry_run:
         out.result(resolved.model_dump(mode="json"), lambda: resolved.model_dump_json(indent=2))
         return
-    run(resolved, folder, init=begin, resume=resume, max_steps=max_steps, device=device)
+    if not (resume or out_):
+        from ..training.claim import fresh
+        from ..training.distributed import Ranks
+
+        folder = Ranks().agreed(lambda: fresh(folder))
+    run(resolved, folder, init=begin, resume=resume, restart=restart, max_steps=max_steps, device=device)
 
 
 def starting(
@@ -70,9 +79,8 @@ def starting(
     dataset: str | None,
     split: str | None,
     changes: list[str],
-    folder: Path | None,
-) -> tuple[Path, Any]:
-    """(a folder for the run, the resolved recipe)."""
+) -> tuple[str, Any]:
+    """(a name for the run, the resolved recipe)."""
     owner = plugin or DEFAULT
     if model and not recipe:
         recipe = recipe_of(owner, model, shipped=False)
@@ -80,7 +88,7 @@ def starting(
     assignments = [*(f"{key}={json.dumps(word, ensure_ascii=False)}" for key, word in words.items() if word), *changes]
     resolved = lookup.recipe(owner, recipe, assignments)
     name = Path(recipe).stem if recipe else lookup.recipe_spec(owner, None).name
-    return folder or fresh(Path("runs") / f"{resolved.model.plugin}-{name}"), resolved
+    return f"{resolved.model.plugin}-{name}", resolved
 
 
 def resuming(folder: Path | None, changes: list[str], given: list[str]) -> tuple[Path, Any]:
@@ -96,13 +104,12 @@ def resuming(folder: Path | None, changes: list[str], given: list[str]) -> tuple
     return folder, lookup.recipe(DEFAULT, str(Run(folder).recipe), changes)
 
 
-def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps: int | None, device: str) -> None:
-    """Train under a live view. The first signal saves and stops; it is told how to go on."""
+def run(recipe: Any, folder: Path, **how: Any) -> None:
+    """Train under a live view, `how` as Training takes it. The first signal saves and stops; it is told how to go on."""
     from ..training import Training, stopping
 
     title = f"{recipe.model.plugin}/{recipe.model.name} on {recipe.dataset.name}"
-    with stopping() as stop:
-        training = Training(recipe, folder, init=init, resume=resume, max_steps=max_steps, device=device)
+    with stopping() as stop, Training(recipe, folder, **how) as training:
         if training.ranks.first:
             announce(training)
         with view(title, training.trainer.total, folder, since=training.trainer.step, silent=not training.ranks.first) as show:
@@ -112,8 +119,8 @@ def run(recipe: Any, folder: Path, *, init: Path | None, resume: bool, max_steps
                     training.save()
                     where = f"stopped at step {progress.step} of {progress.total}, saved"
                     raise Interrupted(f"{where}; go on with: gentk train --resume --out {shlex.quote(str(folder))}", number)
-    if training.ranks.first:
-        closing(training, folder)
+        if training.ranks.first:
+            closing(training, folder)
 
 
 def announce(training: Any) -> None:
@@ -146,11 +153,3 @@ def closing(training: Any, folder: Path) -> None:
     reached = f"{data['steps']} steps" + (" (no better for `patience` validations)" if training.stalled else "")
     peak = f", {memory:.0f} MB of memory at most" if memory is not None else ""
     out.result(data, lambda: escape(f"{folder}  after {reached}{peak}; look: gentk {look}{tested}"))
-
-
-def fresh(path: Path) -> Path:
-    """The folder, numbered where it is taken."""
-    found, k = path, 1
-    while found.exists():
-        found, k = path.with_name(f"{path.name}-{k}"), k + 1
-    return found

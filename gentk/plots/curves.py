@@ -48,7 +48,7 @@ def losses(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[list[float], list[
     found: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():
-            if name.endswith(("loss", "log_likelihood")):
+            if name.endswith(("loss", "log_likelihood")) and isinstance(value, int | float):
                 label = name.replace("validation/loss", "validation").replace("validation/log_likelihood", "validation")
                 steps, values = found.setdefault(label, ([], []))
                 steps.append(row["step"])

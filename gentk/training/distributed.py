@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from ..errors import GentkError
+
+T = TypeVar("T")
 
 
 class Ranks:
@@ -59,6 +63,21 @@ class Ranks:
         found = torch.tensor(number)
         dist.all_reduce(found, dist.ReduceOp.MAX)
         return int(found)
+
+    def agreed(self, act: Callable[[], T]) -> T:
+        """What rank 0's `act` returns, on every rank; if it raises a GentkError there, every rank raises it."""
+        found: list[Any] = [None]
+        if self.first:
+            try:
+                found[0] = act()
+            except GentkError as error:
+                found[0] = error
+        if self.world > 1:
+            dist.broadcast_object_list(found, 0)
+        if isinstance(found[0], GentkError):
+            raise found[0]
+        result: T = found[0]
+        return result
 
     def wait(self) -> None:
         if self.world > 1:

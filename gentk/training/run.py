@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -25,11 +25,14 @@ from ..sampling import default_sampler, pick_device
 from ..weights import folder as weights
 from ..weights.preview import preview
 from . import facts, state
+from .claim import Claim
 from .distributed import Ranks
 from .facts import peak_memory
 from .order import First
 from .pace import Pace
 from .report import loss_picture
+from .resuming import changes, whole_checkpoint
+from .state import Checkpoint
 from .trainer import Progress, Trainer
 from .watch import Best, measure, metrics, watched
 
@@ -65,7 +68,9 @@ def due_now(progress: Progress, every: int) -> bool:
 class Training:
     """A run in progress. Iterate it; it writes log, previews, weights and state as the recipe says. `save()` any time.
 
-    Raises UsageError where the folder is taken (without `resume`) or holds no run (with it).
+    The folder is this training's from construction to `close()`, or to the end of a `with` block. Raises UsageError if another training
+    holds it, if it is not empty (without `resume`), and if it holds no run or the recipe is not the run's own (with it); GentkError if
+    nothing of the saved state can be read (unless `restart`).
     """
 
     def __init__(
@@ -75,35 +80,63 @@ class Training:
         *,
         init: Path | None = None,
         resume: bool = False,
+        restart: bool = False,
         max_steps: int | None = None,
         device: str = "auto",
     ) -> None:
-        self.run, self.settings = Run(Path(out)), recipe.training
-        if resume and not self.run.exists:
-            raise UsageError(f"{out} holds no run to resume")
-        if not resume and self.run.folder.is_dir() and any(p.suffix != ".tmp" for p in self.run.folder.iterdir()):
-            raise UsageError(f"{out} is not empty: choose another --out, or --resume to go on with it")
+        self.run, self.recipe, self.settings = Run(Path(out)), recipe, recipe.training
         self.ranks, self.max_steps = Ranks(), max_steps
-        self.recipe = recipe
+        self._claim: Claim | None = None
+        try:
+            self.ranks.agreed(lambda: self._take(resume))
+            checkpoint = self._checkpoint(restart) if resume else None
+            changed = self._changes(checkpoint) if resume else {}
+            self._build(init, device)
+            self._begin(checkpoint, changed, init=init, resume=resume)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Training:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others train in this folder."""
+        if self._claim is not None:
+            self._claim.close()
+
+    def _take(self, resume: bool) -> None:
+        self._claim = Claim(self.run, resume=resume)
+
+    def _build(self, init: Path | None, device: str) -> None:
+        """The data set, the model and their trainer."""
+        recipe = self.recipe
         dataset = lookup.dataset(recipe.dataset.name, recipe.dataset.split, recipe.dataset.options, recipe.model.plugin)
         dataset = First(dataset, recipe.dataset.examples) if recipe.dataset.examples else dataset
-        model = self._build(dataset.spec, init)
+        model = self._model(dataset.spec, init)
         self.sampler = lookup.sampler(recipe.sampler.name, recipe.model.plugin, **recipe.sampler.options) if recipe.sampler.name else None
         self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(), device=pick_device(device), ranks=self.ranks)
         self.best = Best(watched(model, statistical=self.trainer.statistical))
         self.metrics = metrics(recipe.model.plugin)
-        self.ranks.wait()  # all have looked at the folder before the first one writes into it
-        if self.ranks.first:
-            self.run.folder.mkdir(parents=True, exist_ok=True)
-        if init is not None and not resume:
-            self._write_state()  # a run killed before its first checkpoint must still begin from these weights
-        if self.ranks.first and not resume:
-            recipes.write(recipe, self.run.recipe)
-        self.ranks.wait()
-        if resume:
-            self._restore()
 
-    def _build(self, spec: Any, init: Path | None) -> Any:
+    def _begin(self, checkpoint: Checkpoint | None, changed: Mapping[str, tuple[Any, Any]], *, init: Path | None, resume: bool) -> None:
+        """Write the recipe of a new run, or put back the state of a resumed one and write down what is changed."""
+        if resume:
+            self._restore(checkpoint)
+        elif init is not None:
+            self._write_state()  # a run killed before its first checkpoint must still begin from these weights
+        if self.ranks.first and (changed or not resume):
+            recipes.write(self.recipe, self.run.recipe)
+        if self.ranks.first and changed:
+            self.run.append({"step": self.trainer.step, "changed": {key: list(values) for key, values in changed.items()}})
+            for key, (before, now) in changed.items():
+                print(f"{key}: {before} → {now} from step {self.trainer.step} on", file=sys.stderr)
+        self.ranks.wait()
+
+    def _model(self, spec: Any, init: Path | None) -> Any:
         torch.manual_seed(self.settings.seed)
         part = self.recipe.model
         model = lookup.build_model(part.plugin, part.name, part.config, spec)
@@ -119,15 +152,31 @@ class Training:
             return None
         return lookup.dataset(part.name, "test", part.options, self.recipe.model.plugin)
 
-    def _restore(self) -> None:
-        checkpoint = state.latest(self.run.state)
-        if checkpoint is None:  # killed before its first checkpoint: it begins again
-            if self.ranks.first:
-                self.run.cut_log(0)
-            return
-        tensors, numbers = state.read(checkpoint)
-        self.trainer.restore(tensors, numbers)
-        self.best.worth, self.best.stale = numbers.get("best", float("inf")), numbers.get("stale", 0)
+    def _checkpoint(self, restart: bool) -> Checkpoint | None:
+        """The state to go on from, the same on every rank: rank 0 looks which is whole."""
+        folder = self.ranks.agreed(lambda: whole_checkpoint(self.run, restart=restart))
+        return state.read(folder) if folder else None
+
+    def _changes(self, checkpoint: Checkpoint | None) -> dict[str, tuple[Any, Any]]:
+        """What this recipe has otherwise than the run's own, which is in its state, or before the first one in its recipe.toml."""
+        numbers = checkpoint.numbers if checkpoint else {}
+        raw = numbers.get("recipe") or recipes.read(self.run.recipe)
+        before = recipes.check(raw, schema=lookup.schema, source=str(self.run.folder))
+        now = recipes.check(self.recipe.model_dump(exclude_none=True), schema=lookup.schema, source="the recipe")
+        same = numbers.get("micro_batches") == self.settings.accumulate * self.ranks.world
+        return changes(before, now, same_micro_batches=same)
+
+    def _restore(self, checkpoint: Checkpoint | None) -> None:
+        if checkpoint is not None:
+            try:
+                self.trainer.restore(checkpoint.tensors, checkpoint.numbers)
+            except (RuntimeError, KeyError, ValueError, TypeError) as error:  # a state of format 1, or of another version of the plugin
+                raise GentkError(f"{checkpoint.folder} does not fit this model: {one_line(error)}") from error
+            if not self.trainer.finite():
+                raise GentkError(f"{checkpoint.folder} holds weights that are no numbers: move it away to use the one before it")
+            if self.trainer.step > self.trainer.total:
+                raise UsageError(f"{self.run.folder} is at step {self.trainer.step}, beyond the {self.trainer.total} that are asked for")
+            self.best.worth, self.best.stale = checkpoint.numbers["best"], checkpoint.numbers["stale"]
         if self.ranks.first:
             self.run.cut_log(self.trainer.step)
 
@@ -232,7 +281,8 @@ class Training:
                 return f"; step {self.trainer.step} left weights that are no numbers: the last saved state is kept, go on with: {again}"
             self._files()
         except Exception as error:  # a full disk may be what failed in the first place
-            return f"; nothing more could be saved ({one_line(error)})"
+            why = f"step {self.trainer.step} could not be saved ({one_line(error)})"
+            return f"; {why}: make room, then go on from the last state with: {again}"
         return f"; step {self.trainer.step} is saved, go on with: {again}"
 
     def _write(self, folder: Path) -> None:
@@ -274,7 +324,9 @@ class Training:
     def _write_state(self) -> None:
         tensors, numbers = self.trainer.state()
         if self.ranks.first:
-            state.write(self.run.state, self.trainer.step, tensors, {**numbers, "best": self.best.worth, "stale": self.best.stale})
+            numbers |= {"best": self.best.worth, "stale": self.best.stale, "micro_batches": self.settings.accumulate * self.ranks.world}
+            numbers["recipe"] = self.recipe.model_dump(mode="json", exclude_none=True)
+            state.write(self.run.state, self.trainer.step, tensors, numbers)
 
     def stopped(self, stop: Stop) -> int:
         """The signal that ends the run, or 0. Ranks hear it at different moments: ask once a round, and all stop after the same one."""
@@ -287,17 +339,19 @@ def train(
     *,
     init: Path | None = None,
     resume: bool = False,
+    restart: bool = False,
     max_steps: int | None = None,
     device: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train a recipe into the folder `out`, and return the run.
 
-    `init`: weights to start from. `resume`: go on with the run at `out`. `max_steps`: stop early, with the learning rates of the whole
-    run. Ctrl-C and SIGTERM save first, then raise Interrupted. Raises UsageError for a taken folder, GentkError where training fails.
+    `init`: weights to start from. `resume`: go on with the run at `out`; `restart`: at step 0 where nothing of its state can be read.
+    `max_steps`: stop early, with the learning rates of the whole run. Ctrl-C and SIGTERM save first, then raise Interrupted. Raises
+    UsageError for a taken folder or other settings than the run's, GentkError where training fails.
     """
-    with stopping() as stop:
-        training = Training(recipe, Path(out), init=init, resume=resume, max_steps=max_steps, device=device)
+    how: dict[str, Any] = {"init": init, "resume": resume, "restart": restart, "max_steps": max_steps, "device": device}
+    with stopping() as stop, Training(recipe, Path(out), **how) as training:
         for progress in training:
             if on_progress:
                 on_progress(progress)

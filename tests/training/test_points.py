@@ -28,7 +28,7 @@ def recipe(*more: str) -> Any:
 def everything(folder: Path) -> dict[str, Tensor]:
     checkpoint = latest(folder / "state")
     assert checkpoint is not None
-    saved = {f"{name}/{key}": value for name, group in read(checkpoint)[0].items() for key, value in group.items()}
+    saved = {f"{name}/{key}": value for name, group in read(checkpoint).tensors.items() for key, value in group.items()}
     return {**saved, **{f"shared/{key}": value for key, value in load_file(folder / "model.safetensors").items()}}
 
 

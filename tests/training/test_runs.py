@@ -31,7 +31,7 @@ def everything(folder: Path) -> dict[str, Tensor]:
     """All that a run ends with: weights, averages, optimizers."""
     checkpoint = state.latest(folder / "state")
     assert checkpoint is not None
-    tensors, _ = state.read(checkpoint)
+    tensors = state.read(checkpoint).tensors
     saved = {f"{name}/{key}": value for name, group in tensors.items() for key, value in group.items()}
     return {**saved, **{f"shared/{key}": value for key, value in weights(folder).items()}}
 
@@ -79,7 +79,7 @@ def test_a_killed_run_ends_as_one_that_was_not(moment: str, straight: Path, kill
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert rows(folder) == rows(straight)
-    assert [path.name for path in sorted((folder / "state").iterdir())] == ["step-00000020"]
+    assert [path.name for path in sorted((folder / "state").iterdir())] == ["step-00000015", "step-00000020"]
 
 
 def test_the_log_has_each_round_once(straight: Path) -> None:
@@ -147,17 +147,9 @@ def test_init_starts_from_weights_even_when_killed_at_once(straight: Path, tmp_p
     shared = weights(straight)
     own = started.trainer.model.state_dict()
     assert all(torch.equal(own[name], value) for name, value in shared.items())
+    started.close()
     resumed = Training(recipe(), tmp_path / "a", resume=True)  # nothing was trained, nothing saved by a round
     assert all(torch.equal(resumed.trainer.model.state_dict()[name], value) for name, value in own.items())
-
-
-def test_a_damaged_state_is_named(straight: Path, tmp_path: Path) -> None:
-    gentk.train(recipe(), out=tmp_path / "run", max_steps=5)
-    checkpoint = state.latest(tmp_path / "run" / "state")
-    assert checkpoint is not None
-    (checkpoint / "optimizers.safetensors").write_bytes(b"broken")
-    with pytest.raises(gentk.errors.GentkError, match="step-00000005: the saved state cannot be read"):
-        gentk.train(recipe(), out=tmp_path / "run", resume=True)
 
 
 def test_the_best_by_validation_is_kept(stranger: None, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def resume_exact(trial: ModelTrial) -> None:
 
     whole = trial.trained
     trainer = trial.trainer()
-    trainer.restore(*state.read(state.latest(whole.half) or whole.half))
+    trainer.restore(*state.read(state.latest(whole.half) or whole.half)[1:])
     for _ in rounds(trainer):
         pass
     other, _ = trainer.state()
