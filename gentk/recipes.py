@@ -161,7 +161,7 @@ def validate(cls: type[BaseModel], data: Any, source: str, where: tuple[str, ...
             else:
                 said = ": ".join(filter(None, [key, e["msg"].removeprefix("Input ").removeprefix("Value error, ")]))
                 lines.append(f"{said}, got {str(e['input'])[:80]!r}" if e["loc"] else said)  # what is wrong with the whole names its keys
-        raise UsageError(f"{source}: " + "\n  ".join(lines[:5])) from error
+        raise UsageError(f"{source}: " + "; ".join(lines[:3])) from error
 
 
 def _fields(cls: Any, loc: tuple[Any, ...]) -> list[str]:

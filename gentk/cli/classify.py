@@ -43,7 +43,7 @@ def classify(
 ) -> None:
     """The likeliest class by Bayes' rule: p(y|x) ∝ p(x|y) p(y). Where the labels are known, how often it is right."""
     found = subject(plugin, recipe, weights, None, model)
-    options = pairs(option, {})
+    options = pairs(option, {}, classify)
     if out_ and out_.suffix.lower() != ".csv":
         raise UsageError(f"{out_}: classes are saved as .csv")
     if out_:

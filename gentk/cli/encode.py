@@ -37,7 +37,7 @@ def encode(
     from ..errors import UsageError
 
     found = subject(plugin, recipe, weights, None, model)
-    options = pairs(option, {})
+    options = pairs(option, {}, encode)
     path = out_ or fresh(f"{found.title.replace('/', '-')}-codes.npz")
     if path.suffix not in ARRAYS:
         raise UsageError(f"{path}: codes are saved as {' or '.join(ARRAYS)}")

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from ..errors import did_you_mean
+from ..text import one_line, plain
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -43,11 +44,11 @@ def condition_flag(key: str, condition: Condition, panel: str, taken: Collection
         try:
             return condition.parse(text)
         except ValueError as error:
-            raise typer.BadParameter(str(error).split("\n")[0]) from error
+            raise typer.BadParameter(one_line(error)) from error
 
-    complete = list(getattr(condition, "names", ())) or None
+    complete = [name for name in getattr(condition, "names", ()) if name == one_line(name)] or None
     return Flag(key, name, str, typer.Option(
-        name, metavar=condition.metavar, help=condition.help, rich_help_panel=panel, callback=None,
+        name, metavar=plain(condition.metavar, 60), help=plain(condition.help, 1000), rich_help_panel=panel, callback=None,
         parser=parse, autocompletion=(lambda: complete) if complete else None,
     ))  # fmt: skip
 
@@ -66,7 +67,7 @@ def option_flag(key: str, field: FieldInfo, default: Any, panel: str) -> Flag | 
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     if kind not in (int, float, str, bool) and not choices:
         return None
-    help = " ".join(filter(None, [field.description, f"\\[default: {default}]" if default is not None else ""]))
+    help = " ".join(filter(None, [plain(field.description or "", 1000), f"\\[default: {plain(default)}]" if default is not None else ""]))
     if kind is bool:
         both = f"{_name(key)}/--no-{_name(key)[2:]}"
         return Flag(key, _name(key), bool, typer.Option(both, help=help, rich_help_panel=panel, show_default=False))
@@ -87,7 +88,7 @@ def option_flag(key: str, field: FieldInfo, default: Any, panel: str) -> Flag | 
 def complaint(error: Any, choices: Iterable[str] = ()) -> str:
     """One of pydantic's errors as a clause, with the value and a suggestion."""
     text = error["msg"].removeprefix("Input ").removeprefix("Value error, ").split(", unable to")[0]
-    return f"{text}, got {error['input']!r}" + (did_you_mean(str(error["input"]), choices) if choices else "")
+    return f"{text}, got {one_line(repr(error['input']), 80)}" + (did_you_mean(str(error["input"]), choices) if choices else "")
 
 
 def _metavar(kind: Any, choices: tuple[Any, ...], limits: list[Any]) -> str:

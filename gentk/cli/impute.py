@@ -51,7 +51,7 @@ def impute(
 ) -> None:
     """Fill in what is missing: empty cells of a table, what a mask hides, or numbers hidden at random to see how well it goes."""
     found = subject(plugin, recipe, weights, None, model)
-    options = pairs(option, {})
+    options = pairs(option, {}, impute)
     kind = lookup.modality(found.config["data"]["modality"])
     path = out_ or fresh(f"{found.title.replace('/', '-')}-filled{kind.default_suffix}")
     kind.check_path(path)

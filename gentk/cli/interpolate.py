@@ -10,6 +10,7 @@ from typer import Option
 
 from ..errors import UsageError
 from ..host import lookup
+from ..text import plain
 from . import choices, lines
 from .drawing import fresh
 from .examples import Dataset_, File, Split, examples
@@ -115,7 +116,7 @@ def people(told: dict[str, Any]) -> str:
 
 
 def flags(found: Subject, words: Mapping[str, Any]) -> list[Flag]:
-    options = option_flags(found.sampler_class(), dict(found.options), f"Sampler {found.sampler.name}")
+    options = option_flags(found.sampler_class(), dict(found.options), f"Sampler {plain(found.sampler.name)}")
     return [*lines.condition_flags(interpolate, found), *options]
 
 

@@ -40,7 +40,7 @@ def likelihood(
 ) -> None:
     """How likely a model finds examples: log p(x) in nats, and in bits per number."""
     found = subject(plugin, recipe, weights, None, model)
-    options = pairs(option, {})
+    options = pairs(option, {}, likelihood)
     from ..likelihood import bits_per_dim, kind_of, log_prob
     from ..protocols import Likelihood, can
     from ..sampling import pick_device

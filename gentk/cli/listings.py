@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from ..host import lookup
+from ..text import one_line
 from .out import out
 
 COLUMNS: dict[str, Callable[[Any], dict[str, str]]] = {
@@ -47,6 +48,7 @@ def _listing(kind: str) -> typer.Typer:
 
 def table(found: list[dict[str, Any]], nothing: str = "") -> Any:
     from rich.table import Table
+    from rich.text import Text
 
     if not found:
         return nothing
@@ -54,7 +56,7 @@ def table(found: list[dict[str, Any]], nothing: str = "") -> Any:
     for i, head in enumerate(found[0]):
         shown.add_column(head, overflow="fold", no_wrap=i < 2, style="bold" if i == 0 else "")
     for row in found:
-        shown.add_row(*map(str, row.values()))
+        shown.add_row(*(Text(one_line(value)) for value in row.values()))
     return shown
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from .. import distribution
+from ..host.entries import distribution_name, entries
+from ..text import plain
 from .globals import settings
 
+_WORD = re.compile(r"[\w][\w.-]{0,60}")
 COMMANDS = {  # name: (module, help, panel)
     "sample": ("gentk.cli.sample", "Draw samples from a model.", "Make"),
     "train": ("gentk.cli.train", "Train a recipe.", "Make"),
@@ -60,12 +64,17 @@ class Lazy(TyperCommand):
 
 def _load(ep: EntryPoint) -> typer.Typer:
     from ..errors import GentkError
-    from ..host.manager import one_line
+    from ..host.entries import damage
+    from ..text import cause
 
+    if said := damage(ep):
+        raise GentkError(f"command '{ep.name}' cannot be loaded: the metadata of {distribution_name(ep.dist)} is damaged ({said})")
     try:
         app: typer.Typer = ep.load()
-    except (Exception, SystemExit) as error:
-        raise GentkError(f"command '{ep.name}' of {ep.dist.name} {ep.dist.version} cannot be loaded: {one_line(error)}") from error  # type: ignore[union-attr]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise GentkError(f"command '{ep.name}' of {ep.dist.name} {ep.dist.version} cannot be loaded: {cause(error)}") from error  # type: ignore[union-attr]
     return app
 
 
@@ -76,11 +85,19 @@ def root() -> TyperGroup:
     assert isinstance(group, TyperGroup)
     for name, (module, text, panel) in COMMANDS.items():
         group.add_command(Lazy(name, module, help=text, rich_help_panel=panel))
-    for ep in entry_points(group="gentk.commands"):
-        if ep.name not in COMMANDS:  # a stranger may add a command, never replace one
-            help = f"{ep.dist.metadata['Summary']} ({ep.dist.name})"  # type: ignore[union-attr]
-            group.add_command(Lazy(ep.name, ep, help=help, rich_help_panel="From plugins"))
+    for ep in entries("gentk.commands"):
+        if ep.name not in COMMANDS and _WORD.fullmatch(ep.name):  # a stranger may add a command, never replace one
+            group.add_command(Lazy(ep.name, ep, help=_summary(ep), rich_help_panel="From plugins"))
     return group
+
+
+def _summary(ep: EntryPoint) -> str:
+    dist: Any = ep.dist
+    try:
+        said = dist.metadata["Summary"] or ""
+    except Exception:  # damaged metadata
+        said = ""
+    return plain(f"{said} ({distribution_name(dist)})")
 
 
 def _version(wanted: bool) -> None:
@@ -112,4 +129,4 @@ def _globals(
 
 
 def _plugin_names() -> list[str]:
-    return sorted({ep.name for ep in entry_points(group="gentk")})
+    return sorted({ep.name for ep in entries("gentk")})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from typer import Option
 
 from ..errors import UsageError, did_you_mean
+from ..text import plain
 from ..weights.names import locate
 from . import choices, lines
 from .drawing import Request, draw
@@ -59,14 +60,22 @@ def command(args: list[str], resilient: bool = False) -> Any:
 
 def flags(found: Subject, words: Mapping[str, Any]) -> list[Flag]:
     """What the weights and the sampler can be asked for, and what the sampler can be told."""
-    taken, panel = own_names(sample), f"Sampler {found.sampler.name}"
+    taken, panel = own_names(sample), f"Sampler {plain(found.sampler.name)}"
     asked = [condition_flag(key, condition, panel, taken) for key, condition in found.sampler_conditions().items()]
     mine = lines.condition_flags(sample, found, words.get("guide"))
     return [*mine, *asked, *option_flags(found.sampler_class(), dict(found.options), panel)]
 
 
-def pairs(given: list[str], flags: dict[str, Any]) -> dict[str, Any]:
-    """`-o key=value …`; the value is read as TOML where it is TOML."""
+INNER = frozenset(("self", "model", "batch", "noise", "cond", "known", "n", "x", "z", "rows", "case", "draws", "function", "options"))
+"""What a method is handed by us: no option of `-o`, whatever a method calls it."""
+
+
+def pairs(given: list[str], flags: Mapping[str, Any], command: Callable[..., Any] | None = None) -> dict[str, Any]:
+    """`-o key=value …`; the value is read as TOML where it is TOML.
+
+    `command`: the command whose options go to a model's method. Raises UsageError for a key that the command itself fills, naming the flag
+    that does.
+    """
     from ..recipes import literal
 
     values: dict[str, Any] = {}
@@ -77,6 +86,10 @@ def pairs(given: list[str], flags: dict[str, Any]) -> dict[str, Any]:
             raise UsageError(f"-o wants key=value, got '{text}'")
         if key in flags or key in values:
             raise UsageError(f"{key} is given twice")
+        if command and (flag := "--" + key.replace("_", "-")) in own_names(command):
+            raise UsageError(f"no option '{key}' for -o: say {flag}")
+        if command and key in INNER:
+            raise UsageError(f"no option '{key}' for -o")
         values[key] = literal(value)
     return values
 

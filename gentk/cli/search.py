@@ -30,6 +30,6 @@ def people(found: list[dict[str, Any]], text: str) -> Any:
 
     from .listings import table
 
-    rows = [{**{key: escape(str(value)) for key, value in row.items()}, "installed": "yes" if row["installed"] else "no"} for row in found]
+    rows = [{**{key: str(value) for key, value in row.items()}, "installed": "yes" if row["installed"] else "no"} for row in found]
     nothing = f"no weights on the Hub have '{text}' in their name" if text else "no weights on the Hub have the tag gentk"
     return table(rows, escape(nothing))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import did_you_mean
+from .entries import entries
 
 
 class Published(NamedTuple):
@@ -40,6 +40,6 @@ def offer(name: str) -> str:
     """
     if entry := published().get(name):
         return f"; {entry.distribution} offers it: gentk plugins install {entry.plugin}"
-    installed = {ep.name for ep in entry_points(group="gentk")}
+    installed = {ep.name for ep in entries("gentk")}
     close = did_you_mean(name, {*installed, *published()})
     return close if close.startswith("; did you mean") else did_you_mean(name, installed)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import Distribution, entry_points, version
+from importlib.metadata import Distribution, version
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
 from ..errors import UsageError
+from .entries import damage, distribution_name, entries
 from .installing import GROUPS, has
 from .wanted import Wanted, editable, requirement, wanted
 
 
 def freeze() -> list[str]:
     """A line for each distribution that offers a plugin or a command, sorted by name."""
-    found = {canonicalize_name(ep.dist.name): ep.dist for group in GROUPS for ep in entry_points(group=group) if ep.dist}
-    return [line(dist) for _, dist in sorted(found.items())]
+    found = {canonicalize_name(distribution_name(ep.dist)): ep for group in GROUPS for ep in entries(group) if ep.dist}
+    return [f"# {name}: its metadata is damaged" if damage(ep) else line(ep.dist) for name, ep in sorted(found.items()) if ep.dist]
 
 
 def line(dist: Distribution) -> str:

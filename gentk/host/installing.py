@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, distribution, entry_points
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from ..distribution import FOREIGN, NAME, version
 from ..errors import GentkError, UsageError, did_you_mean
+from .entries import distribution_name, entries
 from .environments import Environment, Line, Options
 from .wanted import Wanted
 
@@ -58,8 +59,8 @@ def owner(name: str) -> str:
     if canonicalize_name(name) in (NAME, FOREIGN):
         raise UsageError("gentk itself is no plugin: it is taken out the way it was installed")
     owners: dict[str, set[str]] = {}
-    for ep in (ep for group in GROUPS for ep in entry_points(group=group)):
-        found = canonicalize_name(ep.dist.name)  # type: ignore[union-attr]
+    for ep in (ep for group in GROUPS for ep in entries(group)):
+        found = canonicalize_name(distribution_name(ep.dist))
         owners.setdefault(ep.name, set()).add(found)
         owners.setdefault(found, set()).add(found)
     found_here = owners.get(name) or owners.get(canonicalize_name(name)) or set()
@@ -73,7 +74,7 @@ def owner(name: str) -> str:
 def offered(name: str, group: str = "gentk") -> list[str]:
     """The entry points of an installed distribution, read anew."""
     importlib.invalidate_caches()
-    return sorted(ep.name for ep in entry_points(group=group) if canonicalize_name(ep.dist.name) == name)  # type: ignore[union-attr]
+    return sorted(ep.name for ep in entries(group) if canonicalize_name(distribution_name(ep.dist)) == name)
 
 
 def has(name: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +28,18 @@ class Found(NamedTuple):
 
     plugin: str
     spec: Any
+
+
+_building: ContextVar[str | None] = ContextVar("building", default=None)  # the plugin whose model is being built
+
+
+@contextmanager
+def _owned(plugin: str) -> Iterator[None]:
+    token = _building.set(plugin)
+    try:
+        yield
+    finally:
+        _building.reset(token)
 
 
 _settings: dict[str, Any] = {"disabled": frozenset(), "strict": False}
@@ -79,6 +93,12 @@ def _everywhere(kind: str) -> dict[str, Found]:
     return found
 
 
+def _in_use(kind: str, name: str) -> Found | None:
+    """What the plugins that are imported already offer under a name, if one of them alone does: they made the model at hand."""
+    found = [Found(key, spec) for key, plugin in host().plugins.items() if plugin.status == "ok" and (spec := specs(kind, key).get(name))]
+    return found[0] if len(found) == 1 else None
+
+
 def find(kind: str, name: str, plugin: str | None = None) -> Found:
     """The spec called `name`. Raises UsageError with a suggestion."""
     owner, slash, rest = name.partition("/")
@@ -92,6 +112,8 @@ def find(kind: str, name: str, plugin: str | None = None) -> Found:
         return Found(plugin, here[name])
     if name in (core := specs(kind, CORE)):
         return Found(CORE, core[name])
+    if found := _in_use(kind, name):
+        return found
     everywhere = _everywhere(kind)  # only now the other plugins are imported
     if name in everywhere:
         return everywhere[name]
@@ -129,7 +151,8 @@ def build_model(plugin: str, name: str, config: Mapping[str, Any], data: DataSpe
 
     spec = model_spec(plugin, name)
     checked = validate(config_class(spec), dict(config), f"config of {plugin}/{spec.name}")
-    return resolve(spec.target)(checked, data).to(memory_format=torch.channels_last)
+    with _owned(plugin):
+        return resolve(spec.target)(checked, data).to(memory_format=torch.channels_last)
 
 
 def identify(model: Any) -> tuple[str, str]:
@@ -148,8 +171,11 @@ def identify(model: Any) -> tuple[str, str]:
 
 
 def schedule(name: str, /, **options: Any) -> Schedule:
-    """A schedule by name. Raises UsageError for an unknown one or a wrong option."""
-    found = find("schedules", name)
+    """A schedule by name; a model that asks while it is built means its own plugin's first.
+
+    Raises UsageError for an unknown one or a wrong option.
+    """
+    found = find("schedules", name, _building.get())
     try:
         made: Schedule = resolve(found.spec.target)(**options)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
@@ -170,13 +196,19 @@ def sampler(name: str, plugin: str | None = None, /, **options: Any) -> Sampler:
 
 
 def modality(name: str) -> Any:
-    """The modality that knows how to check, save and picture examples of this kind."""
-    found = _everywhere("modalities").get(name)
-    if found is None:
-        from ..modalities import modality as plain
+    """The modality that knows how to check, save and picture examples of this kind: of a plugin in use, the core's, else any plugin's.
 
-        return plain(name)
-    return resolve(found.spec.target)()
+    Other plugins are imported only for a name that neither has. One that nobody has is saved as arrays.
+    """
+    from ..modalities import CORE as ours
+    from ..modalities import modality as core
+
+    if found := _in_use("modalities", name):
+        return resolve(found.spec.target)()
+    if name in ours:
+        return core(name)
+    elsewhere = _everywhere("modalities").get(name)
+    return core(name) if elsewhere is None else resolve(elsewhere.spec.target)()
 
 
 def dataset_spec(name: str, plugin: str | None = None) -> tuple[Any, dict[str, Any]]:
@@ -206,6 +238,8 @@ def dataset(name: str, split: str = "train", options: Mapping[str, Any] | None =
     chosen = {**dict(options or {}), **given}
     if spec.options:
         chosen = validate(resolve(spec.options), chosen, f"data set '{name}'").model_dump()
+    elif options:
+        raise UsageError(f"data set '{name}' takes no options, got {min(options)}")
     made: Dataset = resolve(spec.target)(split=split, **chosen)
     return made
 

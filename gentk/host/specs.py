@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+from ..errors import GentkError
+from ..text import cause
+
 
 
 def resolve(target: str) -> Any:
-    """`"package.module:attribute"` → the object. The only place where a plugin's heavy code is imported."""
+    """`"package.module:attribute"` → the object. The only place where a plugin's heavy code is imported. Raises GentkError."""
     from pkgutil import resolve_name
 
-    return resolve_name(target)
+    try:
+        return resolve_name(target)
+    except (GentkError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise GentkError(f"{target} cannot be imported: {cause(error)}") from error
+
+
+def wrong(spec: Any) -> str:
+    """What no spec can hold, as "name is None"; or nothing."""
+    kinds = get_type_hints(type(spec))
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if not isinstance(value, _plain(kinds[field.name])):
+            return f"{field.name} is a {type(value).__name__}"
+        if isinstance(value, tuple) and not all(isinstance(one, str) for one in value):
+            return f"{field.name} holds more than texts"
+    if hasattr(spec, "name") and not (spec.name.strip() and spec.name.isprintable() and len(spec.name) <= 100):
+        return f"name is {spec.name[:60]!r}: at most 100 characters that can be printed"
+    return ""
+
+
+def _plain(kind: Any) -> Any:
+    return tuple if getattr(kind, "__origin__", None) is tuple else kind
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,14 @@ def look(name: str) -> Seen:
 
 def main() -> None:
     """In the new process: argv[1] is the plugin's name, argv[2] the file that the report goes to."""
-    from importlib.metadata import entry_points
-
+    from ..host.entries import entries
     from ..host.hookspecs import PRODUCES
-    from ..host.manager import one_line
     from ..host.specs import resolve
+    from ..text import cause
 
     name, place = sys.argv[1:3]
     del sys.argv[2:]  # where the report goes is not the plugin's to know
-    (entry,) = entry_points(group="gentk", name=name)
+    (entry,) = entries("gentk", name)
     touched, heavy, error, specs = _listen(), _Heavy(), "", []
     try:
         module = entry.load()
@@ -67,7 +66,7 @@ def main() -> None:
             specs += list((getattr(module, hook, None) or list)() or ())
             heavy.since(hook)
     except (Exception, SystemExit) as raised:
-        error = one_line(raised)
+        error = cause(raised)
     report = {"error": error, "heavy": heavy.found, "touched": list(touched)}
     if not error:
         for text in filter(None, map(_light, specs)):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..errors import GentkError, Interrupted, UsageError, did_you_mean
 from ..host import lookup
-from ..host.manager import one_line
+from ..text import cause
 from .offline import offline
 from .registry import SCOPES, Check, Failure, Result, Scope, Skip, checks
 from .short import one_thread
@@ -125,7 +125,7 @@ def told(error: BaseException, package: Path) -> str:
         return _flat(str(error)) or type(error).__name__
     theirs = [frame for frame in frames if Path(frame.filename).is_relative_to(package)]
     if not theirs:
-        return one_line(error)
+        return cause(error)
     place = Path(theirs[-1].filename)
     return f"{type(error).__name__}: {_flat(str(error))} ({place.parent.name}/{place.name}:{theirs[-1].lineno})"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..errors import UsageError
 from ..host import ModelSpec, lookup
-from ..host.manager import one_line
 from ..host.provenance import package_dir
+from ..text import cause
 from .registry import Failure, Skip
 from .short import EXAMPLES, STOP, copied, no_downloads, quick, rounds, shortened, snapshot
 
@@ -90,7 +90,7 @@ class ModelTrial:
         except Exception as error:
             if own:
                 raise
-            found = self._made_up(recipe, one_line(error))
+            found = self._made_up(recipe, cause(error))
         self._build(found)
         return found
 
@@ -263,4 +263,4 @@ class ModelTrial:
         except Skip:
             raise
         except Exception as error:
-            raise Skip(f"see {check}: {one_line(error) if not isinstance(error, Failure) else error}") from None
+            raise Skip(f"see {check}: {cause(error) if not isinstance(error, Failure) else error}") from None

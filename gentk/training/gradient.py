@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import GentkError, UsageError, did_you_mean
-from ..host.manager import one_line
 from ..protocols import Batch, Phase
 from ..recipes import TrainingPart
+from ..text import cause
 from .averages import under
 from .distributed import Ranks
 from .optimizers import Optimizer, make
@@ -139,7 +139,7 @@ class GradientRounds:
             raise
         except Exception as error:
             low = "; linear layers and convolutions ran in bfloat16: try --set training.precision=float32" if self.autocast else ""
-            raise GentkError(f"the loss of phase '{phase}' failed at step {step}: {one_line(error)}{low}") from error
+            raise GentkError(f"the loss of phase '{phase}' failed at step {step}: {cause(error)}{low}") from error
         return out, weight
 
     def _alone(self, count: int) -> bool:

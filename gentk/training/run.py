@@ -17,11 +17,11 @@ import torch
 from .. import recipes
 from ..errors import GentkError, Interrupted, UsageError
 from ..host import lookup
-from ..host.manager import one_line
 from ..protocols import Sampler
 from ..recipes import Recipe
 from ..runs import BEST, Run
 from ..sampling import default_sampler, pick_device
+from ..text import cause
 from ..weights import folder as weights
 from ..weights.preview import preview
 from . import facts, state
@@ -171,7 +171,7 @@ class Training:
             try:
                 self.trainer.restore(checkpoint.tensors, checkpoint.numbers)
             except (RuntimeError, KeyError, ValueError, TypeError) as error:  # a state of format 1, or of another version of the plugin
-                raise GentkError(f"{checkpoint.folder} does not fit this model: {one_line(error)}") from error
+                raise GentkError(f"{checkpoint.folder} does not fit this model: {cause(error)}") from error
             if not self.trainer.finite():
                 raise GentkError(f"{checkpoint.folder} holds weights that are no numbers: move it away to use the one before it")
             if self.trainer.step > self.trainer.total:
@@ -195,7 +195,7 @@ class Training:
             if not where:
                 raise
             kind = type(error) if type(error) in (GentkError, UsageError) else GentkError
-            raise kind((str(error) if isinstance(error, GentkError) else one_line(error)) + where) from error
+            raise kind((str(error) if isinstance(error, GentkError) else cause(error)) + where) from error
 
     def _rounds(self) -> Iterator[Progress]:
         pace, start = Pace(), time.monotonic()
@@ -281,7 +281,7 @@ class Training:
                 return f"; step {self.trainer.step} left weights that are no numbers: the last saved state is kept, go on with: {again}"
             self._files()
         except Exception as error:  # a full disk may be what failed in the first place
-            why = f"step {self.trainer.step} could not be saved ({one_line(error)})"
+            why = f"step {self.trainer.step} could not be saved ({cause(error)})"
             return f"; {why}: make room, then go on from the last state with: {again}"
         return f"; step {self.trainer.step} is saved, go on with: {again}"
 
@@ -306,7 +306,7 @@ class Training:
             try:
                 preview(model, sampler, self.run.samples / f"step-{self.trainer.step:08d}")
             except Exception as error:  # a plugin's sampler or modality: a picture is not worth hours of training
-                print(f"no preview at step {self.trainer.step}: {one_line(error)}", file=sys.stderr)
+                print(f"no preview at step {self.trainer.step}: {cause(error)}", file=sys.stderr)
 
     def save(self) -> None:
         """State, then weights and the loss picture; each appears whole or not at all. Raises GentkError for weights that are no numbers."""

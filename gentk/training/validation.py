@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from ..errors import GentkError
-from ..host.manager import one_line
 from ..noise import Philox
 from ..protocols import Batch, Likelihood, Phase, can
 from ..sampling import evaluating
+from ..text import cause
 from .averages import under
 from .gradient import micro_batches
 from .order import seed_all
@@ -73,7 +73,7 @@ def _of_phase(model: Any, fetch: Fetch, size: int, phase: str, *, batch_size: in
         except GentkError:
             raise
         except Exception as error:
-            raise GentkError(f"the loss of phase '{phase}' failed in validation at step {step}: {one_line(error)}") from error
+            raise GentkError(f"the loss of phase '{phase}' failed in validation at step {step}: {cause(error)}") from error
         here = float(torch.as_tensor(out.get("weight", high - low)).detach())
         weight += here
         for name in out.keys() - {"weight", "sums"}:

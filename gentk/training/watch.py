@@ -8,10 +8,10 @@ from typing import Any
 
 from ..errors import GentkError, UsageError, did_you_mean
 from ..host import lookup
-from ..host.manager import one_line
 from ..host.specs import resolve
 from ..protocols import Batch, Watch
 from ..sampling import default_sampler, sample
+from ..text import cause
 from .order import fetch
 
 EXAMPLES = 1000  # drawn, and of the test split, that a metric compares
@@ -44,7 +44,7 @@ def measure(spec: Any, model: Any, validation: Any, sampler: Any = None) -> floa
     except GentkError:
         raise
     except Exception as error:
-        raise GentkError(f"metric '{spec.name}' failed: {one_line(error)}") from error
+        raise GentkError(f"metric '{spec.name}' failed: {cause(error)}") from error
 
 
 class Best:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from ..distribution import NAME, version
 from ..errors import GentkError
 from ..host import lookup
-from ..host.manager import one_line
 from ..host.provenance import origin
 from ..protocols import DataSpec
+from ..text import cause
 from . import hub, safety, shards
 from .config import FORMAT
 from .files import CONFIG, MAX_CONFIG, shown
@@ -146,7 +146,7 @@ def described_by(path: Path) -> Iterator[None]:
     except GentkError as error:
         raise GentkError(f"{path}: {shown(' '.join(str(error).split()), 400)}") from error
     except Exception as error:  # whatever a model's code meets: a shape without meaning, a number without bounds
-        raise GentkError(f"{path} describes no model that can be built: {shown(one_line(error), 400)}") from error
+        raise GentkError(f"{path} describes no model that can be built: {shown(cause(error), 400)}") from error
 
 
 def recommended(config: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..host.manager import one_line
+from ..text import cause
 from .card.facts import own_preview
 from .files import allowed, member
 
@@ -59,6 +59,6 @@ def drawn(model: Any, sampler: Sampler, place: Path) -> tuple[Path | None, str]:
     try:
         preview(model, sampler, path)
     except Exception as error:  # whatever a plugin's sampler meets, an input that must be given: the weights are still worth having
-        told = str(error) if isinstance(error, UsageError) else one_line(error)
+        told = str(error) if isinstance(error, UsageError) else cause(error)
         return None, f"there is no preview, as nothing could be drawn: {' '.join(told.split())[:200]}"
     return path, ""

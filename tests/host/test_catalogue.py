@@ -27,7 +27,7 @@ def test_every_plugin_of_the_repository_is_in_the_catalogue_and_nothing_else() -
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is installed."""
-    monkeypatch.setattr("gentk.host.catalogue.entry_points", lambda group: ())
+    monkeypatch.setattr("gentk.host.catalogue.entries", lambda group: ())
 
 
 def test_a_published_plugin_is_offered_with_the_command_that_installs_it(alone: None) -> None:
@@ -44,7 +44,7 @@ def test_only_installed_names_are_listed_as_there(alone: None, monkeypatch: pyte
     class Point:
         name = "stranger"
 
-    monkeypatch.setattr("gentk.host.catalogue.entry_points", lambda group: (Point(),))
+    monkeypatch.setattr("gentk.host.catalogue.entries", lambda group: (Point(),))
     assert offer("tides") == "; there is: stranger"
     assert offer("strangr") == "; did you mean 'stranger'?"
 
