@@ -39,8 +39,10 @@ class GradientRounds:
         self.device = next(model.parameters()).device
         self.trainable = [name for name, p in model.named_parameters() if p.requires_grad]
         self.phases: tuple[Phase, ...] = model.phases()
+        known = {path for path, _ in model.named_modules() if path}
         for path in getattr(model, "autocast", ()):
-            model.get_submodule(path)
+            if path not in known:
+                raise UsageError(f"{type(model).__name__}.autocast names no submodule: '{path}'{did_you_mean(path, known)}")
         parameters = dict(model.named_parameters())
         self.owned: dict[str, list[nn.Parameter]] = {}
         self.optimizers: dict[str, Optimizer] = {}

@@ -232,7 +232,7 @@ class Training:
                 return f"; step {self.trainer.step} left weights that are no numbers: the last saved state is kept, go on with: {again}"
             self._files()
         except Exception as error:  # a full disk may be what failed in the first place
-            return f"; nothing more could be saved ({one_line(error)})"
+            return f"; nothing more could be saved ({error if isinstance(error, GentkError) else one_line(error)})"
         return f"; step {self.trainer.step} is saved, go on with: {again}"
 
     def _write(self, folder: Path) -> None:
