@@ -47,7 +47,7 @@ VALIDATION = "validation"
 
 
 def losses(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
-    """Each loss of a log as (steps, values): those of training by their names, those of validation under "validation", or "validation/PHASE"."""
+    """Each loss of a log as (steps, values): those of training by name, those of validation as "validation" or "validation/PHASE"."""
     found: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():
