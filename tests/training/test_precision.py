@@ -117,10 +117,20 @@ def test_a_parametrized_weight_is_made_in_float32() -> None:
         nn.utils.parametrizations.spectral_norm(layers[1]),
         nn.utils.parametrizations.weight_norm(layers[2]),
     ]
-    model = nn.Sequential(*made)
+    inside: list[tuple[bool, torch.dtype]] = []
+
+    class Product(nn.Module):
+        def forward(self, weight: Tensor) -> Tensor:
+            found = weight @ weight.T
+            inside.append((torch.is_autocast_enabled("cpu"), found.dtype))
+            return found + torch.linalg.slogdet(found + 9 * torch.eye(4))[1]
+
+    model = nn.Sequential(*made, nn.utils.parametrize.register_parametrization(nn.Linear(4, 4), "weight", Product()))
+    inside.clear()
     with lowered(model, LOW):
         model(torch.randn(3, 4)).square().sum().backward()
         assert all(layer.weight.dtype == torch.float32 for layer in made)
+    assert inside == [(False, torch.float32)]
     assert all(p.grad is not None for p in model.parameters())
 
 

@@ -83,10 +83,11 @@ def test_a_metric_is_measured_by_fixed_draws(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["critic/los", "fid"])
 def test_an_unknown_watch_is_told_before_the_first_round(model_of: Any, tmp_path: Path, name: str) -> None:
     model_of("wgan", Watch(name))
+    training = Training(asked("wgan"), tmp_path / "run")
     with pytest.raises(UsageError, match=f"watch = '{name}' is no value of a validation and no metric.*critic/loss") as caught:
-        gentk.train(asked("wgan"), out=tmp_path / "run")
+        list(training)
     assert "\n" not in str(caught.value)
-    assert Run(tmp_path / "run").log() == []
+    assert training.trainer.step == 0
 
 
 @pytest.mark.parametrize("watch", ["loss", ("loss", "lower"), Watch("loss", "up"), Watch(3)])  # type: ignore[arg-type]
