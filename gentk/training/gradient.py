@@ -102,7 +102,7 @@ class GradientRounds:
         for name in ("loss", "grad"):  # before the step: no weight, average or state ever holds what is no number
             if not math.isfinite(means[name]):
                 what = f"the {'gradient' if name == 'grad' else name} of phase '{phase.name}' is {means[name]} at step {step}"
-                raise GentkError(f"{what}: lower training.lr or set training.clip; the last saved state is kept")
+                raise GentkError(f"{what}: lower training.lr or set training.clip")
         if self.settings.clip:
             nn.utils.clip_grads_with_norm_(owned, self.settings.clip, norm)
         self._optimizer(phase).step(share(step, self.settings))
