@@ -9,7 +9,6 @@ from ..errors import GentkError
 from ..text import cause
 
 
-
 def resolve(target: str) -> Any:
     """`"package.module:attribute"` → the object. The only place where a plugin's heavy code is imported. Raises GentkError."""
     from pkgutil import resolve_name
@@ -101,7 +100,9 @@ class ScheduleSpec:
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """`target`: "module:callable" that compares samples with data."""
+    """`target`: "module:callable", `(generated: Batch, real: Batch) -> float`: equally many draws and examples, on the host, the leaves
+    (n, …) in the data's units and their conditions (n, …). A model's `watch` may name it: it is then measured at each validation, with
+    up to 1,000 draws of a fixed seed by the recipe's or the default sampler from the averaged weights."""
 
     name: str
     target: str

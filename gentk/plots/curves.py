@@ -43,13 +43,17 @@ def schedules(chosen: Mapping[str, Schedule]) -> Figure:
     return made
 
 
+VALIDATION = "validation"
+
+
 def losses(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
-    """Each loss of a log as (steps, values): those of training by their names, those of validation under "validation"."""
+    """Each loss of a log as (steps, values): those of training by name, those of validation as "validation" or "validation/PHASE"."""
     found: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for name, value in row.items():
             if name.endswith(("loss", "log_likelihood")) and isinstance(value, int | float):
-                label = name.replace("validation/loss", "validation").replace("validation/log_likelihood", "validation")
+                head, _, last = name.rpartition("/")
+                label = head if name.startswith(VALIDATION) and last in ("loss", "log_likelihood") else name
                 steps, values = found.setdefault(label, ([], []))
                 steps.append(row["step"])
                 values.append(value)
@@ -66,16 +70,18 @@ def loss(runs: Mapping[str, Run]) -> Figure:
     """The losses of one run or several: training (faint: each row, strong: smoothed) and validation (dots)."""
     made, (axes,) = figure(8, 4.5)
     tails: list[float] = []
-    count = 0
     for place, (title, run) in enumerate(runs.items()):
         prefix = f"{title}: " if len(runs) > 1 else ""
-        for name, (steps, values) in sorted(losses(run.log()).items(), key=lambda item: item[0] == "validation"):
-            # One run: a colour for each loss. Several: a colour for each run, as it is these that are compared.
-            colour = CLASSES[(place if len(runs) > 1 else count) % len(CLASSES)]
-            count += 1
-            if name == "validation":
-                style: Any = {"linestyle": DASHES[2 if len(runs) > 1 else 0], "marker": "o", "markersize": 3}
-                axes.plot(steps, values, color=colour, linewidth=1.2, label=f"{prefix}validation (averaged weights)", **style)
+        own: dict[str, int] = {}
+        for name, (steps, values) in sorted(losses(run.log()).items(), key=lambda item: item[0].startswith(VALIDATION)):
+            phase = name.removeprefix(f"{VALIDATION}/").removesuffix("/loss") if "/" in name else ""
+            several = bool(phase) or len(runs) > 1
+            # One run: a colour for each loss, or each phase. Several: a colour for each run, as it is these that are compared.
+            colour = CLASSES[(place if len(runs) > 1 else own.setdefault(phase or name, len(own))) % len(CLASSES)]
+            if name.startswith(VALIDATION):
+                style: Any = {"linestyle": DASHES[2 if several else 0], "marker": "o", "markersize": 3}
+                words = f"{prefix}{VALIDATION} {phase}".rstrip()
+                axes.plot(steps, values, color=colour, linewidth=1.2, label=f"{words} (averaged weights)", **style)
                 shown = values
             else:
                 axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.7)

@@ -52,7 +52,7 @@ def _object(text: str, role: str, package: Path) -> Any:
     try:
         return resolve(text)
     except (Exception, SystemExit) as error:
-        raise Failure(f"{role} '{text}' cannot be imported: {told(error, package)}") from None
+        raise Failure(f"{role} '{text}' cannot be imported: {told(error.__cause__ or error, package)}") from None
 
 
 def _pydantic(text: str, role: str, package: Path) -> Any:

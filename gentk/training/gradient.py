@@ -39,8 +39,10 @@ class GradientRounds:
         self.device = next(model.parameters()).device
         self.trainable = [name for name, p in model.named_parameters() if p.requires_grad]
         self.phases: tuple[Phase, ...] = model.phases()
+        known = {path for path, _ in model.named_modules() if path}
         for path in getattr(model, "autocast", ()):
-            model.get_submodule(path)
+            if path not in known:
+                raise UsageError(f"{type(model).__name__}.autocast names no submodule: '{path}'{did_you_mean(path, known)}")
         parameters = dict(model.named_parameters())
         self.owned: dict[str, list[nn.Parameter]] = {}
         self.optimizers: dict[str, Optimizer] = {}
@@ -100,7 +102,7 @@ class GradientRounds:
         for name in ("loss", "grad"):  # before the step: no weight, average or state ever holds what is no number
             if not math.isfinite(means[name]):
                 what = f"the {'gradient' if name == 'grad' else name} of phase '{phase.name}' is {means[name]} at step {step}"
-                raise GentkError(f"{what}: lower training.lr or set training.clip; the last saved state is kept")
+                raise GentkError(f"{what}: lower training.lr or set training.clip")
         if self.settings.clip:
             nn.utils.clip_grads_with_norm_(owned, self.settings.clip, norm)
         self._optimizer(phase).step(share(step, self.settings))

@@ -278,10 +278,10 @@ class Training:
         again = f"gentk train --resume --out {shlex.quote(str(self.run.folder))}"
         try:
             if not self.trainer.finite():
-                return f"; step {self.trainer.step} left weights that are no numbers: the last saved state is kept, go on with: {again}"
+                return f"; the last saved state is kept, go on with: {again}" if state.latest(self.run.state) else "; nothing was saved"
             self._files()
         except Exception as error:  # a full disk may be what failed in the first place
-            why = f"step {self.trainer.step} could not be saved ({cause(error)})"
+            why = f"step {self.trainer.step} could not be saved ({error if isinstance(error, GentkError) else cause(error)})"
             return f"; {why}: make room, then go on from the last state with: {again}"
         return f"; step {self.trainer.step} is saved, go on with: {again}"
 

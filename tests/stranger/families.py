@@ -42,7 +42,7 @@ def recipe(family: Family, runs: Mapping[str, Path], **training: Any) -> Any:
     from gentk import recipes
     from gentk.host.lookup import schema
 
-    often = {"checkpoint_every": 5, "preview_every": 0, "evaluate_every": 0, "precision": "float32"}
+    often = {"checkpoint_every": 5, "preview_every": 0, "evaluate_every": 0, "precision": "auto"}
     raw = {
         "model": {"plugin": "stranger", "name": family.name},
         "dataset": {"name": family.data(runs)},

@@ -52,6 +52,7 @@ def trained(micro_batches: int, world: int) -> dict[str, Tensor]:
         found |= {f"{name}.{key}": value.contiguous().clone() for key, value in model.state_dict().items()}
         found |= {f"{name}.averaged.{key}": value.contiguous().clone() for key, value in trainer.averaged.state_dict().items()}
         found |= {f"{name}.logs.{key}": torch.tensor(value) for key, value in last.items()}
+        found |= {f"{name}.means.{key}": torch.tensor(value) for key, value in trainer.means.take().items()}
     fit = Trainer(Mean(), Rows(2500), settings(**common))
     list(fit.rounds())
     found["mean"] = fit.model.mean.clone()

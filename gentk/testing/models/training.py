@@ -78,13 +78,13 @@ def _loss(trial: ModelTrial, model: Any, state: dict[str, Tensor]) -> float:
     """Of the first examples in eval mode, always with the same draws."""
     import torch
 
-    from ...sampling import evaluating
     from ...training.order import seed_all
+    from ...training.validation import untouched
 
     model.load_state_dict(state)
     seed_all("gentk.testing")
-    with torch.no_grad(), evaluating(model):
-        return float(model.loss(trial.examples(JUDGED), model.phases()[0].name, ROUNDS)["loss"])
+    with torch.enable_grad(), untouched(model):  # a loss may differentiate, as in validation
+        return float(model.loss(trial.examples(JUDGED), model.phases()[0].name, ROUNDS)["loss"].detach())
 
 
 def _log_prob(trial: ModelTrial, model: Any, state: dict[str, Tensor]) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gentk.protocols import Batch, DataSpec, Noise, Phase
+from gentk.protocols import Batch, DataSpec, Noise, Phase, Watch
 
 from .config import EnergyConfig
 
@@ -19,6 +19,7 @@ class Energy(nn.Module):
     Config = EnergyConfig
     conditions: Mapping[str, Any] = {}
     ema = ("net",)
+    watch = Watch("radius-error")  # the loss of score matching says little of the draws
 
     def __init__(self, config: EnergyConfig, data: DataSpec) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gentk.host import DatasetSpec, ExpectedFailure, ModelSpec, RecipeSpec, SamplerSpec, hookimpl
+from gentk.host import DatasetSpec, ExpectedFailure, MetricSpec, ModelSpec, RecipeSpec, SamplerSpec, hookimpl
 
 
 def _model(name: str, target: str, config: str, summary: str, sampler: str | None = None, check: str | None = None) -> ModelSpec:
@@ -40,6 +40,11 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
     yield _data("chains", "chain", "Chains", "Zigzag chains of three to six atoms")
     yield _data("tiles", "image", "Tiles", "8×8 images, one quarter bright, 4 classes")
     yield _data("codes", "latent", "Codes", "codes:WEIGHTS, what an encoder makes of the tiles", argument="weights")
+
+
+@hookimpl
+def gentk_metrics() -> Iterator[MetricSpec]:
+    yield MetricSpec("radius-error", "gentk_stranger.metrics:radius_error", summary="Difference of the mean radii")
 
 
 @hookimpl
