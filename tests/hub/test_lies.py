@@ -16,8 +16,10 @@ pytestmark = pytest.mark.usefixtures("client")
 
 BLOB = "b" * 40
 TAGS = (
-    '"../../../../evil.pth"', '"/tmp/evil-gentk.pth"', '""', '"."', '".."', '"a/b"', '"\\\\x"', f'"{BLOB.upper()}"', f'"{BLOB} "', f'W/"../x"',
-    f'"{BLOB}.pth"', f'"{BLOB}"', f'"{"b" * 64}"', "",
+    '"../../../../evil.pth"', '"/tmp/evil-gentk.pth"', '""', '"."', '".."', '"a/b"', '"\\\\x"', f'"{BLOB.upper()}"', f'"{BLOB} "',
+    'W/"../x"',
+    f'"{BLOB}.pth"',
+    f'"{BLOB}"', f'"{"b" * 64}"', "",
 )  # fmt: skip
 
 
