@@ -108,7 +108,7 @@ TABLE: list[tuple[str, Callable[[Path], Any], list[str]]] = [
     ("row-14-deep", written("[" * 100_000 + "]" * 100_000), ["nested too deeply"]),
     ("row-14-type", changed(lambda c: c["config"].update(width="4; import os")), ["config.json", "width", "integer", "'4; import os'"]),
     ("row-15-unknown-plugin", changed(lambda c: c.update(plugin="os.path", requires={"gentk-tides": ">=2"})),
-     ["weights need plugin 'os.path', which is not installed", "gentk-tides", "there is: "]),
+     ["weights need plugin 'os.path', which is not installed; there is: "]),
     ("row-18-index-leads-out", indexed("../../etc/passwd"), ["index.json lists '../../etc/passwd', which is no shard"]),
     ("row-18-index-of-pickles", indexed("pytorch_model-00001-of-00001.bin"), [".bin', which is no shard"]),
     ("row-19-link-out", linked, ["model.safetensors points outside the folder, to ", "secret.safetensors"]),
