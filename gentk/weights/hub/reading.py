@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from ...errors import GentkError
 from .. import shards
-from ..files import CONFIG, INDEX, TENSORS
+from ..files import CONFIG, INDEX, TENSORS, opened
 from ..safety import files_of
 from . import cache, guard
 from .client import client, translated
-from .listing import Entry, Listing, ask, most
+from .listing import MAX_LARGE, Entry, Listing, ask, most
 from .progress import bar
 from .refusals import Missing, Unreachable
 
@@ -141,7 +141,15 @@ def fetch_text(repo: str, path: str, revision: str | None = None) -> str:
         return ""
     if path not in listing.files:
         return ""
-    return (fetch(listing, [path]) / path).read_text("utf-8")
+    place = fetch(listing, [path]) / path
+    with opened(place) as file:
+        raw = file.read(MAX_LARGE + 1)
+    if len(raw) > MAX_LARGE:
+        raise GentkError(f"{path} of {repo} is larger than {MAX_LARGE / 1e6:g} MB, too much for a text")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise GentkError(f"{path} of {repo} is no UTF-8 text") from None
 
 
 def held(repo: str, revision: str | None) -> Held:
