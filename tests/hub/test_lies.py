@@ -9,6 +9,7 @@ import pytest
 from gentk.errors import GentkError
 from gentk.weights import hub as reading
 from gentk.weights.hub import guard
+from gentk.weights.push import push
 from tests.hub.loading import refusal
 from tests.hub.server import Hub, Repo
 
@@ -143,3 +144,37 @@ def test_a_small_answer_that_unpacks_to_a_large_one_is_given_up(hub: Hub, repo: 
     hub.lie("/api/models/user/tiny", method="GET", Content_Encoding="gzip")
     hub.say("/api/models/user/tiny", gzip.compress(b" " * 5_000_000))
     assert "sends more than" in refusal("user/tiny")
+
+
+@pytest.mark.parametrize("said", ["7", "null", "{}", "[]", "<html>", '{"url": 7}', "[" * 100_000])
+@pytest.mark.parametrize("path", ["/api/repos/create", "/commit/", "/preupload/"])
+def test_other_json_while_pushing_is_one_line(
+    hub: Hub, tiny: Path, tmp_path: Path, client: pytest.MonkeyPatch, waits: list[float], path: str, said: str
+) -> None:
+    import shutil
+
+    client.setenv("HF_TOKEN", "hf_good")
+    mine = shutil.copytree(tiny, tmp_path / "mine")
+    (mine / "recipe.toml").unlink()
+    hub.say(path, said.encode())
+    try:
+        push(mine, "user/new")
+    except GentkError as error:
+        assert "\n" not in str(error) and len(str(error)) < 400
+        assert "is no Hub" in str(error) or "answer was lost" in str(error) or "no repository" in str(error)
+
+
+@pytest.mark.parametrize("kind", ["endless", "drip"])
+def test_a_push_whose_answer_never_ends_is_given_up(
+    hub: Hub, tiny: Path, tmp_path: Path, client: pytest.MonkeyPatch, kind: str
+) -> None:
+    import shutil
+
+    client.setenv("HF_TOKEN", "hf_good")
+    client.setattr(guard, "ANSWER", 200_000)
+    client.setattr(guard, "SECONDS", 1.0 if kind == "drip" else 60.0)
+    client.setattr(guard, "SLOWEST", 1e9)
+    mine = shutil.copytree(tiny, tmp_path / "mine")
+    (mine / "recipe.toml").unlink()
+    hub.hold(kind, "/commit/", method="POST")
+    assert push(mine, "user/new").commit == hub.repos["user/new"].sha()  # looked up, as nobody said it
