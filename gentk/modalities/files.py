@@ -119,6 +119,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     Takes the place of an empty folder, or of one that holds only numbered images as we write them: nobody's files are deleted.
     """
+    if path.name == "-":
+        raise UsageError("a folder cannot be written to stdout; give it a name")
     shown, path = path, Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary, old = _beside(path, ".tmp"), _beside(path, ".old")
     if path.exists() and not path.is_dir():

@@ -63,6 +63,8 @@ def pulled(name: str, out: str | Path | None = None) -> Pulled:
 
 def _free(target: Path) -> Path:
     """The absolute path, its parents made. Raises UsageError: nobody's files are replaced."""
+    if str(target) == "-":
+        raise UsageError("weights are a folder, which cannot be written to stdout: give --out a name")
     try:
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise UsageError(f"{target} is not empty: give a new folder with --out")

@@ -96,8 +96,9 @@ def test_a_link_to_a_folder_stays_too(tmp_path: Path) -> None:
         (temporary / "0000.png").write_bytes(b"x")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real/0000.png").exists()
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="no folder"), replacing_folder(tmp_path / "pipe"):
-        pass
+    for name, said in (("pipe", "no folder"), ("-", "cannot be written to stdout")):
+        with pytest.raises(UsageError, match=said), replacing_folder(tmp_path / name):
+            pass
 
 
 def test_a_mode_is_kept_and_a_new_file_has_the_ordinary_one(tmp_path: Path) -> None:
