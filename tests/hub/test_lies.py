@@ -67,6 +67,13 @@ def test_what_the_other_protocol_is_told_is_compared(hub: Hub, repo: Repo, tmp_p
     assert "is not that of its listing" in refusal("user/tiny")
 
 
+@pytest.mark.parametrize("size", ["-1", "x", "9" * 30, "1e9", "3", "", "../x"])
+def test_a_file_of_another_size_is_refused(hub: Hub, repo: Repo, size: str) -> None:
+    hub.lie("model.safetensors", X_Linked_Size=size)
+    assert "size for model.safetensors" in refusal("user/tiny")
+    assert not [asked for asked in hub.requests() if "/cdn/" in asked]
+
+
 @pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://x/y", "data:,x", "http://["])
 def test_a_redirect_to_no_web_address_is_not_followed(hub: Hub, repo: Repo, place: str) -> None:
     hub.lie("model.safetensors", Location=place)

@@ -31,12 +31,13 @@ _XET = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class File:
-    """The file that a call downloads, as the listing has it. `digest`: "" where the listing gives none."""
+    """The file that a call downloads, as the listing has it. `digest`: "" and `size`: 0 where the listing gives none."""
 
     name: str
     repo: str
     sha: str
     digest: str
+    size: int
 
 
 @dataclass
@@ -155,6 +156,9 @@ def _check_headers(response: Any, file: File) -> None:
         _check_tag(linked, file)
     elif tag is not None and not (redirected and not urlsplit(headers.get("Location", "")).netloc):  # else of the redirect's own page
         _check_tag(tag, file)
+    size = headers.get("X-Linked-Size")
+    if size is not None and not (size.isdecimal() and file.size in (0, int(size[:20]))):
+        raise _lie(file, "size", size)
     xet = headers.get("X-Xet-Hash")
     if xet is None:
         return

@@ -220,7 +220,7 @@ def fetch(listing: Listing, names: Iterable[str]) -> Path:
 
 def _downloaded(listing: Listing, entry: Entry) -> Path:
     repo, sha, size = listing.repo, listing.sha, entry.size or most(entry.name)
-    file = guard.File(entry.name, repo, sha, entry.digest)
+    file = guard.File(entry.name, repo, sha, entry.digest, entry.size)
     with translated(repo, sha):
         api, shown = client(), bar(entry.size > LARGE)
         path = guard.bounded(
