@@ -12,6 +12,7 @@ from typer import Option
 from ..errors import UsageError
 from ..modalities.base import writable
 from . import choices, lines
+from .drawing import target
 from .examples import Dataset_, File, Split, examples
 from .flags import Flag
 from .likelihood import Options, Seed, Together
@@ -44,6 +45,7 @@ def classify(
     """The likeliest class by Bayes' rule: p(y|x) ∝ p(x|y) p(y). Where the labels are known, how often it is right."""
     found = subject(plugin, recipe, weights, None, model)
     options = pairs(option, {}, classify)
+    out_ = target(out_, "classes.csv") if out_ else None
     if out_ and out_.suffix.lower() != ".csv":
         raise UsageError(f"{out_}: classes are saved as .csv")
     if out_:

@@ -44,7 +44,7 @@ def draw(found: Subject, request: Request) -> None:
     """Everything that can be refused is refused before the first step."""
     data = (found.config.get("latents") or found.config)["data"]
     modality = lookup.modality(data["modality"])
-    path = request.out or fresh(f"{found.title.replace('/', '-')}-{request.seed}{modality.default_suffix}")
+    path = target(request.out, f"{found.title.replace('/', '-')}-{request.seed}{modality.default_suffix}")
     modality.check_path(path)
     if request.trajectory:
         modality.check_animation(request.trajectory)
@@ -107,6 +107,11 @@ def run(model: Any, request: Request, advance: Callable[[Step, int], None], rank
     given = {"seed": request.seed, "sampler": request.sampler, "cond": request.conditions, "batch_size": request.batch_size}
     drawn = sample(model, request.n, **given, rows=ranks.share_of(request.n), autocast=autocast, on_step=on_step)
     return replace(drawn, batch=ranks.gathered(drawn.batch)), frames
+
+
+def target(given: Path | None, default: str) -> Path:
+    """The file to write: `--out`, else a new one here, called `default`. Raises UsageError."""
+    return out.target(given, default) if given else fresh(default)
 
 
 def fresh(name: str) -> Path:

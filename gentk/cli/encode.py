@@ -11,7 +11,7 @@ from typer import Option
 from ..modalities.arrays import save_arrays
 from ..modalities.base import ARRAYS, writable
 from . import choices, lines
-from .drawing import fresh
+from .drawing import target
 from .examples import Dataset_, File, Split, examples
 from .flags import Flag
 from .out import out
@@ -38,7 +38,7 @@ def encode(
 
     found = subject(plugin, recipe, weights, None, model)
     options = pairs(option, {}, encode)
-    path = out_ or fresh(f"{found.title.replace('/', '-')}-codes.npz")
+    path = target(out_, f"{found.title.replace('/', '-')}-codes.npz")
     if path.suffix not in ARRAYS:
         raise UsageError(f"{path}: codes are saved as {' or '.join(ARRAYS)}")
     writable(path)

@@ -12,7 +12,7 @@ from typer import Option
 from ..errors import UsageError
 from ..host import lookup
 from . import choices, lines
-from .drawing import fresh
+from .drawing import target
 from .examples import Dataset_, File, Split, dataset_of, examples
 from .flags import Flag
 from .likelihood import Together
@@ -53,7 +53,7 @@ def impute(
     found = subject(plugin, recipe, weights, None, model)
     options = pairs(option, {}, impute)
     kind = lookup.modality(found.config["data"]["modality"])
-    path = out_ or fresh(f"{found.title.replace('/', '-')}-filled{kind.default_suffix}")
+    path = target(out_, f"{found.title.replace('/', '-')}-filled{kind.default_suffix}")
     kind.check_path(path)
     if not source and missing is None and known_mask is None:
         raise UsageError("of a data set nothing is missing: say what to hide, --missing 0.5 or --known-mask FILE")

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..distribution import NAME
 from ..errors import UsageError
+from ..weights.config import distributions
 from ..weights.hub import complete
 from ..weights.names import bundled, locate
 from ..weights.safety import read_config, read_header
@@ -48,10 +50,10 @@ def inspect(
         "bytes": header.bytes,
         "dtypes": header.dtypes,
     }
-    out.result(data, lambda: people(data))
+    out.result(data, lambda: people(data, distributions(config)))
 
 
-def people(data: dict[str, Any]) -> Any:
+def people(data: dict[str, Any], needs: Sequence[str]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
@@ -68,7 +70,7 @@ def people(data: dict[str, Any]) -> Any:
         ("sampler", " ".join([data["sampler"].get("name", ""), *(f"{k}={v}" for k, v in data["sampler"].get("options", {}).items())])),
         ("size", f"{data['parameters']:,} numbers, {data['bytes'] / 1e6:.2f} MB, {', '.join(data['dtypes'])}"),
         ("config", ", ".join(f"{k}={v}" for k, v in data["config"].items())),
-        ("needs", ", ".join(f"{k}{v}" for k, v in data["requires"].items())),
+        ("needs", ", ".join(f"{k}{data['requires'].get(k, '')}" for k in (NAME, *needs))),
     ):
         table.add_row(key, escape(value))
     return table

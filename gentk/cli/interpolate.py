@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..host import lookup
 from ..text import plain
 from . import choices, lines
-from .drawing import fresh
+from .drawing import target
 from .examples import Dataset_, File, Split, examples
 from .flags import Flag, option_flags
 from .out import out
@@ -54,7 +54,7 @@ def interpolate(
     asked = {key: extra.pop(key) for key in list(extra) if key in found.conditions()}
     chosen = check(found, {**found.options, **extra, **pairs(option, extra)})
     kind = lookup.modality(found.config["data"]["modality"])
-    path = out_ or fresh(f"{found.title.replace('/', '-')}-between{kind.default_suffix}")
+    path = target(out_, f"{found.title.replace('/', '-')}-between{kind.default_suffix}")
     moving = path.suffix.lower() in kind.animated
     (kind.check_animation if moving else kind.check_path)(path)
     from .. import interpolation

@@ -11,7 +11,7 @@ from typer import Option
 from ..errors import UsageError
 from ..host import lookup
 from . import choices
-from .drawing import fresh
+from .drawing import target
 from .examples import Dataset_, Split, dataset_of, from_dataset
 from .looks import Label, Out, done, picture_path
 from .subject import Subject, subject
@@ -79,7 +79,7 @@ def manifold(
     found = subject(plugin, recipe, weights, None, model)
     data = (found.config.get("latents") or found.config)["data"]
     kind = lookup.modality(data["modality"])
-    path = out_ or fresh(f"{found.title.replace('/', '-')}-manifold{kind.default_suffix}")
+    path = target(out_, f"{found.title.replace('/', '-')}-manifold{kind.default_suffix}")
     kind.check_path(path)
     from ..interpolation import conditions_of, decoded
     from ..modalities.base import ARRAYS

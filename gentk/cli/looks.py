@@ -10,7 +10,7 @@ from typer import Option
 from ..errors import UsageError
 from ..host import lookup
 from . import choices
-from .drawing import fresh
+from .drawing import target
 from .examples import Dataset_, Split, dataset_of
 from .out import out
 from .sample import check, pairs
@@ -35,7 +35,7 @@ def picture_path(path: Path | None, default: str) -> Path:
     from ..modalities.base import writable
     from ..plots.style import SUFFIXES
 
-    path = path or fresh(default)
+    path = target(path, default)
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: a picture is saved as {', '.join(SUFFIXES)}")
     writable(path)

@@ -11,7 +11,7 @@ from typer import Option
 from ..errors import UsageError
 from ..host import lookup
 from . import choices, forecasts, latents, looks
-from .drawing import fresh
+from .drawing import target
 from .looks import Out, done, picture_path
 from .out import out
 
@@ -41,7 +41,7 @@ def data(
         lookup.modality(spec.modality).check_path(out_)  # before anything is downloaded
     dataset = lookup.dataset(name, split, pairs(option, {}))
     kind = lookup.modality(dataset.spec.modality)  # of `npz:PATH`, only the file knows what it holds
-    path = out_ or fresh(f"{spec.name}-{split}{kind.default_suffix}")
+    path = target(out_, f"{spec.name}-{split}{kind.default_suffix}")
     kind.check_path(path)
     from ..training.order import fetch
     from ..weights.preview import PREVIEWS

@@ -11,7 +11,7 @@ from typer import Option
 from ..errors import UsageError
 from ..host import lookup
 from . import choices, lines
-from .drawing import fresh
+from .drawing import target
 from .examples import Dataset_, File, Split, examples
 from .flags import Flag
 from .likelihood import Together
@@ -43,7 +43,7 @@ def reconstruct(
     """Examples through the latents and back: originals above what an autoencoder makes of them, and how far these are."""
     found = subject(plugin, recipe, weights, None, model)
     shape = found.config["data"]["leaves"].get("x", {}).get("shape", ())
-    path = out_ or fresh(f"{found.title.replace('/', '-')}-reconstructed{'.png' if drawable(shape) else '.npz'}")
+    path = target(out_, f"{found.title.replace('/', '-')}-reconstructed{'.png' if drawable(shape) else '.npz'}")
     check_path(path, shape)
     from .. import reconstruction
     from ..sampling import pick_device

@@ -31,7 +31,7 @@ def sample(
     ] = None,
     scale: Annotated[float | None, Option(help="How strongly. \\[default: 1 for a classifier, 2 for a denoiser]")] = None,
     out_: Annotated[
-        Path | None, Option("--out", metavar="FILE|DIR", help="Format by suffix: .png .gif .npz … \\[default: a new file here]")
+        Path | None, Option("--out", metavar="FILE|DIR", help="Format by suffix: .png .gif .npz …; -: stdout \\[default: a new file here]")
     ] = None,
     trajectory: Annotated[Path | None, Option(metavar="FILE.gif", help="The way there, as an animation.")] = None,
     batch_size: Annotated[int | None, Option(min=1, help="Samples drawn together; changes no sample.")] = None,

@@ -34,7 +34,7 @@ class Modality(ABC):
         """Raises UsageError if `save` cannot write `path`: an unknown suffix, no folder to put it in. For before the work: no torch."""
         path = Path(path)
         if self.is_folder(path) or path.suffix.lower() in self.suffixes:
-            writable(path)
+            writable(path, folder=self.is_folder(path))
             return
         known = ", ".join(self.suffixes) + (", or a folder" if self.folders else "")
         if not path.suffix:
@@ -103,9 +103,14 @@ class Modality(ABC):
         writable(Path(path))
 
 
-def writable(path: Path) -> None:
-    """Raises UsageError where the folder of `path` is missing or not ours to write in."""
-    parent = path.absolute().parent
+def writable(path: Path, *, folder: bool = False) -> None:
+    """Raises UsageError where the folder of `path` is missing or not ours to write in, and for what can be no file of ours."""
+    from .files import destination
+
+    place = path if folder and path.is_dir() else destination(path)
+    if place is None:
+        return
+    parent = place.absolute().parent
     if not parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {parent}")
     if not os.access(parent, os.W_OK | os.X_OK):

@@ -148,13 +148,28 @@ def check_plugins(config: Mapping[str, Any]) -> None:
 
     name = str(config["plugin"])
     if name not in lookup.host().plugins:
-        needs = [other for other in config.get("requires") or {} if other not in (NAME, FOREIGN) and _NAME.fullmatch(other)]
-        said = f" (they say that {' or '.join(needs[:3])} has it)" if needs else ""
-        raise GentkError(f"weights need plugin '{shown(name)}', which is not installed{said}{offer(name)}")
+        raise GentkError(f"weights need plugin '{shown(name)}', which is not installed{offer(name)}")
     _check_versions(name, config.get("requires") or {})
     lookup.model_spec(name, config["model"])
     if config.get("latents"):
         check_plugins(config["latents"])
+
+
+def distributions(config: Mapping[str, Any]) -> list[str]:
+    """What must be installed besides the core to read the weights: the distributions that own the plugins that the config names, here or
+    in our catalogue. What the config itself requires is a stranger's word, and is never offered to an installer."""
+    from ..host import lookup
+    from ..host.catalogue import published
+    from ..host.entries import distribution_name
+
+    found: set[str] = set()
+    for part in (config, config.get("latents") or {}):
+        name = part.get("plugin")
+        if plugin := lookup.host().plugins.get(str(name)):
+            found |= {distribution_name(ep.dist) for ep in plugin.entry_points}
+        elif entry := published().get(str(name)):
+            found.add(entry.distribution)
+    return sorted(found)
 
 
 def _check_versions(plugin: str, requires: Mapping[str, str]) -> None:

@@ -7,8 +7,11 @@ import json
 import math
 import os
 import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from ..errors import GentkError
 
@@ -19,6 +22,7 @@ PREVIEW = re.compile(r"samples/preview\.(png|gif|webp|mp4|txt|csv|jsonl|sdf|smi)
 _SHARED = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz", ".h5")
 MAX_CONFIG, MAX_RECIPE = 1_000_000, 100_000
+_UNWAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
 DEPTH = 64  # of lists and objects in each other
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+\.\d+(?:[eE][-+]?\d+)?(?![\w.])", re.ASCII)
 
@@ -43,6 +47,13 @@ def member(folder: Path, name: str) -> Path:
     Raises GentkError for one that is missing, that lies elsewhere, or that is no regular file: a pipe or a device would be waited for.
     """
     path = folder / name
+    try:
+        return _member(folder, path, name)
+    except OSError as error:  # it went away in this moment, say
+        raise GentkError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _member(folder: Path, path: Path, name: str) -> Path:
     if not path.is_file():
         if path.exists() and not path.is_dir():
             raise GentkError(f"{path} is no regular file")
@@ -68,6 +79,42 @@ def _is_blob(real: Path, home: Path) -> bool:
     return real.parent == repository / "blobs" or (shared and bool(_SHARED.fullmatch(f"{real.parent.name}/{real.name}")))
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading, and look at what was opened, not at what had the name before.
+
+    A pipe that has taken its place is not waited for. Raises GentkError for what is no regular file, and for errors of the system.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _UNWAITING)
+        with os.fdopen(descriptor, "rb", closefd=True) as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise GentkError(f"{path} is no regular file")
+            yield file
+    except IsADirectoryError:
+        raise GentkError(f"{path} is no regular file") from None
+    except OSError as error:
+        raise GentkError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file. Raises GentkError where there is none."""
+    with opened(path) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def copied(source: Path, target: Path) -> Path:
+    """Copy a regular file to the new file `target`. Raises GentkError."""
+    with opened(source) as file:
+        try:
+            with target.open("xb") as sink:
+                while chunk := file.read(1 << 20):
+                    sink.write(chunk)
+        except OSError as error:
+            raise GentkError(f"cannot copy {source} to {target}: {error.strerror or error}") from None
+    return target
+
+
 def fresh(path: Path) -> TextIO:
     """A new, empty file of the ordinary mode, to be written. Whatever had its name goes first, and nobody's link is followed ("x" is
     O_EXCL): who made the folder may have guessed the name. Raises OSError."""
@@ -78,13 +125,11 @@ def fresh(path: Path) -> TextIO:
 def read_bytes(folder: Path, name: str, most: int, what: str) -> bytes:
     """A small file of the folder, `what` in a message. Raises GentkError where it has more than `most` bytes."""
     path = member(folder, name)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(most + 1)
-    except OSError as error:
-        raise GentkError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(raw) > most:
-        raise GentkError(f"{path} is {path.stat().st_size / 1e6:.1f} MB; {what} has at most {most / 1e6:g} MB")
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        raw = file.read(most + 1) if size <= most else b""
+    if max(size, len(raw)) > most:
+        raise GentkError(f"{path} is {max(size, len(raw)) / 1e6:.1f} MB; {what} has at most {most / 1e6:g} MB")
     return raw
 
 

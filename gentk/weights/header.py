@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GentkError
-from .files import shown
+from .files import opened, shown
 
 MAX_HEADER = 25_000_000
 MAX_TENSORS = 100_000
@@ -40,15 +41,12 @@ class Header:
 
 def read_file(path: Path) -> Header:
     """The header of one safetensors file. Raises GentkError in one line."""
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            start = file.read(512)
-            length = _length(start, size, path)
-            file.seek(8)
-            raw = file.read(length)
-    except OSError as error:
-        raise GentkError(f"cannot read {path}: {error.strerror or error}") from None
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(512)
+        length = _length(start, size, path)
+        file.seek(8)
+        raw = file.read(length)
     entries = _entries(raw, path)
     end = _tiled([span for _, _, span in entries.values()], path)
     if 8 + length + end != size:

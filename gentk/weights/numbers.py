@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import GentkError
-from .files import shown
+from .files import opened, shown
 from .header import Header
 
 TYPES = {
@@ -52,12 +52,9 @@ def read_tensors(header: Header) -> dict[str, Tensor]:
 def _read(path: Path, start: int, dtype: str, shape: tuple[int, ...]) -> Tensor:
     tensor = torch.empty(shape, dtype=TYPES[dtype])
     raw = tensor.reshape(-1).view(torch.uint8).numpy().data
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            found = file.readinto(raw) if raw.nbytes else 0
-    except OSError as error:
-        raise GentkError(f"cannot read {path}: {error.strerror or error}") from None
+    with opened(path) as file:
+        file.seek(start)
+        found = file.readinto(raw) if raw.nbytes else 0  # type: ignore[attr-defined]
     if found != raw.nbytes:
         raise GentkError(f"{path} is truncated: it became shorter while it was read")
     return tensor

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +16,7 @@ from .card import edits, front
 from .card.facts import Facts, gather
 from .card.writing import written
 from .config import check_plugins, read_config
-from .files import ABOUT, CONFIG, INDEX, MAX_CONFIG, allowed, member, read_bytes
+from .files import ABOUT, CONFIG, INDEX, MAX_CONFIG, allowed, copied, member, read_bytes, shown, size_of
 from .folder import read
 from .hub import cache
 from .hub.listing import Listing, ask, most
@@ -46,7 +45,7 @@ class Parcel:
     notes: list[str] = field(default_factory=list)
 
     def bytes(self, names: Sequence[str] | None = None) -> int:
-        return sum(self.files[name].stat().st_size for name in (self.changed if names is None else names))
+        return sum(size_of(self.files[name]) for name in (self.changed if names is None else names))
 
     @property
     def card(self) -> str:
@@ -117,29 +116,37 @@ def _packed(
     folder = located.folder
     model = read(folder, device=str(pick_device("auto")))
     sampler = sampler_of(model)
-    files = {name: member(folder, name) for name in _names(folder)}
+    files = {name: path for name in _names(folder) if _fits(path := member(folder, name), name, notes)}
     preview = found(folder, suffix) if (suffix := suffix_of(model)) else None
-    if preview is None and sampler and suffix:
+    if preview and not _fits(preview, f"samples/preview{preview.suffix}", notes):
+        preview = None
+    elif preview is None and sampler and suffix:
         preview = _kept(files, f"samples/preview{suffix}", remote)
         if preview is None:
             preview, why = drawn(model, sampler, scratch)
             notes += [why] if why else []
     if preview:
         name = f"samples/preview{preview.suffix}"
-        files[name] = Path(shutil.copyfile(preview, scratch / f"preview{preview.suffix}")) if preview.parent != scratch else preview
-    facts = gather(folder, config, repo=repo, model=model, drawable=sampler is not None, preview=files.get(name) if preview else None)
+        preview = files[name] = preview if preview.parent == scratch else copied(preview, scratch / f"preview{preview.suffix}")
+    facts = replace(gather(folder, config, repo=repo, model=model, drawable=sampler is not None, preview=preview), preview=preview)
     if facts.recipe_path:
         files.setdefault(RECIPE, facts.recipe_path)
     existing, keep = _existing(folder, remote, notes)
     (scratch / CARD).write_text(written(facts, existing, license), "utf-8", newline="")
     files[CARD] = scratch / CARD
     notes += remarks(facts, (scratch / CARD).read_text("utf-8"))
-    for name in [name for name in files if files[name].stat().st_size > most(name)]:
-        notes.append(f"{name} stays here: of more than {most(name) / 1e6:g} MB it would not be read back")
-        del files[name]
+    files = {name: path for name, path in files.items() if _fits(path, name, notes)}  # also what was made here
     changed = [name for name in files if not same(files[name], name, remote)]
     gone = [name for name in remote.files if allowed(name) and name not in files] if remote else []
     return Parcel(repo, located, facts, files, remote, changed, gone, keep, notes)
+
+
+def _fits(path: Path, name: str, notes: list[str]) -> bool:
+    """Whether a file is small enough to be read back; asked before anything of it is read. Else a note says that it is not sent."""
+    if size_of(path) <= most(name):
+        return True
+    notes.append(f"{name} stays here: of more than {most(name) / 1e6:g} MB it would not be read back")
+    return False
 
 
 def _names(folder: Path) -> list[str]:
@@ -160,7 +167,7 @@ def _kept(files: Mapping[str, Path], name: str, remote: Listing | None) -> Path 
 def same(path: Path, name: str, remote: Listing | None) -> bool:
     """Whether the repository has this very content under this name."""
     entry = remote.files.get(name) if remote else None
-    return bool(entry and entry.digest and entry.size == path.stat().st_size and cache.digest(path, entry.digest) == entry.digest)
+    return bool(entry and entry.digest and entry.size == size_of(path) and cache.digest(path, entry.digest) == entry.digest)
 
 
 # ---------------------------------------------------------------- the card
@@ -204,5 +211,5 @@ def remarks(facts: Facts, card: str) -> list[str]:
         said.append("no licence is stated, so nobody knows what may be done with these weights: --license apache-2.0, say")
     name = facts.recipe.dataset.name if facts.recipe else ""
     if set(name.partition(":")[2]) & {"/", "\\", "~"}:
-        said.append(f"recipe.toml tells where the data lie on this machine: {name}")
+        said.append(f"recipe.toml tells where the data lie on this machine: {shown(name)}")
     return said

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import GentkError, UsageError
 from .config import check_plugins, read_config
-from .files import SHARD, allowed
+from .files import SHARD, allowed, copied, size_of
 from .hub import cache
 from .hub.reading import complete, describe, fetched, once, repository
 from .safety import files_of
@@ -52,18 +51,20 @@ def pulled(name: str, out: str | Path | None = None) -> Pulled:
         wanted = [file for file in _here(fetched(*found, lambda file: _belongs(file, numbers)).folder) if _belongs(file, numbers)]
     if not note:
         _check(folder)
-    size = sum((folder / file).stat().st_size for file in wanted)
+    size = sum(size_of(folder / file) for file in wanted)
     if size > (free := cache.free(place)):
         raise GentkError(f"{found[0]} needs {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free at {place.parent}: make room")
     with replacing_folder(place) as temporary:
         for file in wanted:
             (temporary / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / file, temporary / file)
+            copied(folder / file, temporary / file)
     return Pulled(target, found[0], folder.name, wanted, size, note)
 
 
 def _free(target: Path) -> Path:
     """The absolute path, its parents made. Raises UsageError: nobody's files are replaced."""
+    if str(target) == "-":
+        raise UsageError("weights are a folder, which cannot be written to stdout: give --out a name")
     try:
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise UsageError(f"{target} is not empty: give a new folder with --out")

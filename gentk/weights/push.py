@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import GentkError, UsageError
 from . import hub
 from .card.usage import first_command
-from .files import fresh
+from .files import fresh, shown
 from .hub import cache
 from .hub.listing import ask
 from .parcel import CARD, Parcel, packed, same
@@ -77,7 +77,7 @@ def _committed(parcel: Parcel, message: str, private: bool, create_pr: bool) -> 
         warnings.simplefilter("always", UserWarning)
         if parcel.remote is None:
             with _refused(f"this token may not make a repository of '{repo.partition('/')[0]}': use a token that may"):
-                api.create_repo(repo, private=private or None, exist_ok=True)
+                hub.patient(lambda: api.create_repo(repo, private=private or None, exist_ok=True), busy=())
         head = parcel.remote.sha if parcel.remote else ask(repo, None).sha
         changes: list[Any] = [CommitOperationAdd(name, str(parcel.files[name])) for name in parcel.changed]
         changes += [CommitOperationDelete(name, is_folder=False) for name in parcel.gone]
@@ -86,10 +86,15 @@ def _committed(parcel: Parcel, message: str, private: bool, create_pr: bool) -> 
         propose = "; use another token" if create_pr else ": propose the change with --create-pr, or use another token"
         with _refused(f"this token may not write to {repo}{propose}", f"{repo} changed meanwhile: push again"):
             added = [change for change in changes if isinstance(change, CommitOperationAdd)]
-            hub.patient(lambda: api.preupload_lfs_files(repo, added, create_pr=create_pr, free_memory=False))
+            size = parcel.bytes()
+            hub.patient(lambda: api.preupload_lfs_files(repo, added, create_pr=create_pr, free_memory=False), transfer=size)
             try:
-                made = hub.patient(lambda: api.create_commit(repo, changes, parent_commit=head, create_pr=create_pr, **about), busy=_UNMADE)
-                page, sha = made.pr_url or _page(repo), made.oid
+                made = hub.patient(
+                    lambda: api.create_commit(repo, changes, parent_commit=head, create_pr=create_pr, **about), busy=_UNMADE, transfer=size
+                )
+                page, sha = shown(made.pr_url or _page(repo), 400), made.oid
+                if not isinstance(sha, str) or not cache.SHA.fullmatch(sha):
+                    raise TypeError("no commit")
             except Exception as error:
                 if not _lost(error):
                     raise
@@ -104,8 +109,12 @@ def _committed(parcel: Parcel, message: str, private: bool, create_pr: bool) -> 
 
 def _lost(error: Exception) -> bool:
     """Whether the commit may have been made all the same: it was sent, and what came back does not say."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    if isinstance(error, (GentkError, AttributeError, KeyError, TypeError, RecursionError)):  # too late, too long, or of no Hub
+        return True
+    if isinstance(error, ValueError):
+        return "README.md" not in str(error) and not isinstance(error, HFValidationError)
     if isinstance(error, HfHubHTTPError):
         status, asked = error.response.status_code, str(error.response.request.url)
         return "/commit/" in asked and (status == 408 or status >= 500) and status not in _UNMADE
@@ -126,7 +135,8 @@ def _landed(parcel: Parcel) -> str:
 @contextmanager
 def _refused(forbidden: str, raced: str = "") -> Iterator[None]:
     """What the Hub refuses of a push in particular, in one line."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
         yield
@@ -137,10 +147,12 @@ def _refused(forbidden: str, raced: str = "") -> Iterator[None]:
         if raced and status in (409, 412):
             raise GentkError(raced) from error
         raise
-    except ValueError as error:
+    except HFValidationError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:  # of the card, or no answer of a Hub
         if "README.md" not in str(error):
-            raise
-        raise GentkError(f"the Hub refuses the card: {' '.join(str(error).split())[:300]}") from error
+            raise GentkError(f"what answers at {constants.ENDPOINT} is no Hub: check HF_ENDPOINT, or a proxy") from error
+        raise GentkError(f"the Hub refuses the card: {shown(' '.join(str(error).split()), 300)}") from error
 
 
 def _keep(parcel: Parcel, named: str | Path) -> None:

@@ -51,6 +51,12 @@ class Handler(BaseHTTPRequestHandler):
     # ---------------------------------------------------------------- in and out
     def answer(self, code: int, body: bytes = b"", **headers: str) -> None:
         fault = self.hub.fault(self.command, self.route, "cut", "flip") if body and self.command == "GET" and code < 300 else None
+        lie = self.hub.fault(self.command, self.route, "lie")
+        if lie:
+            headers = {**{key.replace("_", "-").lower(): value for key, value in headers.items()}, **lie.headers}
+        if slow := self.hub.fault(self.command, self.route, "endless", "drip"):
+            self.without_end(slow.kind)
+            return
         length = len(body)
         if fault and fault.kind == "flip":
             body = body[: length // 2] + bytes([body[length // 2] ^ 1]) + body[length // 2 + 1 :]
@@ -60,6 +66,27 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body[: fault.at] if fault and fault.kind == "cut" else body)
+
+    def without_end(self, kind: str) -> None:
+        """Keep sending until the other side hangs up: as fast as can be, or a space every now and then."""
+        self.close_connection = True
+        try:
+            self.send_response(200)
+            self.end_headers()
+            while not self.hub.quiet.wait(0 if kind == "endless" else 0.02):
+                self.wfile.write(b" " * (1 << 16 if kind == "endless" else 1))
+        except OSError:
+            pass
+
+    def slow_head(self) -> None:
+        """A head whose end never comes, a byte at a time."""
+        self.close_connection = True
+        try:
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+            while not self.hub.quiet.wait(0.02):
+                self.wfile.write(b"x")
+        except OSError:
+            pass
 
     def json(self, value: Any, code: int = 200, **headers: str) -> None:
         self.answer(code, json.dumps(value).encode(), Content_Type="application/json", **headers)
@@ -89,6 +116,10 @@ class Handler(BaseHTTPRequestHandler):
         self.sent = self.body() if self.command in ("POST", "PUT") else b""
         if fault := self.hub.fault(self.command, self.route, "status"):
             return self.error(fault.status, **fault.headers)
+        if said := self.hub.fault(self.command, self.route, "say"):
+            return self.answer(200, said.body, Content_Type="application/json")
+        if self.hub.fault(self.command, self.route, "slow head"):
+            return self.slow_head()
         if self.words[0] in ("cdn", "put"):  # signed addresses: no token belongs here
             return self.cdn()
         if self.token and self.token not in self.hub.tokens:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from tests.hub.handler import Asked, Handler, blob_id
@@ -21,13 +21,14 @@ from tests.hub.handler import Asked, Handler, blob_id
 class Fault:
     """What goes wrong with the next `times` requests whose method and path fit."""
 
-    kind: str  # status, cut, flip
+    kind: str  # status, cut, flip, lie, say, endless, drip, slow head
     path: str
     times: int
     method: str = ""
     status: int = 0
     at: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass
@@ -84,6 +85,7 @@ class Hub:
         self.faults: list[Fault] = []
         self.stored: dict[str, bytes] = {}  # LFS objects that were put, by sha256
         self.lock = Lock()
+        self.quiet = Event()  # set: answers without an end stop
         self.page = 1000  # entries of a listing before the next page
         self.servers = [ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"hub": self})) for _ in range(2)]
         self.running = False
@@ -102,6 +104,7 @@ class Hub:
 
     def stop(self) -> None:
         """From now on connections are refused."""
+        self.quiet.set()
         if self.running:
             self.running = False
             for server in self.servers:
@@ -129,6 +132,19 @@ class Hub:
     def flip(self, path: str, times: int = 1) -> None:
         """Change one byte in the middle of a body."""
         self.faults.append(Fault("flip", path, times, "GET"))
+
+    def lie(self, path: str, method: str = "HEAD", **headers: str) -> None:
+        """Put these headers in place of the true ones."""
+        named = {key.replace("_", "-").lower(): value for key, value in headers.items()}
+        self.faults.append(Fault("lie", path, 10**9, method, headers=named))
+
+    def say(self, path: str, body: bytes, method: str = "") -> None:
+        """Answer with this, whatever was asked."""
+        self.faults.append(Fault("say", path, 10**9, method, body=body))
+
+    def hold(self, kind: str, path: str, method: str = "GET") -> None:
+        """Answers without an end: "endless", "drip" or "slow head"."""
+        self.faults.append(Fault(kind, path, 10**9, method))
 
     def requests(self) -> list[str]:
         """What was asked since the last call."""

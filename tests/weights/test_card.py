@@ -126,8 +126,8 @@ def test_a_place_on_somebodys_machine_is_not_told(folder: Path) -> None:
 
 def test_without_its_plugin(folder: Path) -> None:
     change(folder, lambda about: about.update(plugin="elsewhere", requires={"gentk-core": ">=0.1", "gentk-elsewhere": ""}))
-    text = card(folder, repo="u/r")
-    assert "Weights of `ddpm-points` of the gentk plugin `elsewhere`. " in text and "pip install gentk-core gentk-elsewhere\n" in text
+    text = card(folder, repo="u/r")  # nobody here vouches for gentk-elsewhere
+    assert "Weights of `ddpm-points` of the gentk plugin `elsewhere`. " in text and "pip install gentk-core\n" in text
     assert head(text)["tags"] == ["gentk", "plugin:elsewhere", "elsewhere", "ddpm-points"]
 
 
@@ -248,7 +248,36 @@ def test_hostile_names(folder: Path) -> None:
     rows = [line for line in section(text, "training").split("\n") if line.startswith("|")]
     assert len(rows) == 7 and all(len(re.findall(r"(?<!\\)\|", row)) == 3 for row in rows)
     lines = re.search(r"```sh\n(.*?)\n```", section(text, "use"), re.S)[1].split("\n")  # type: ignore[index]
-    assert lines[0] == "pip install gentk-core" and lines[-1] == "gentk sample --weights u/r -n 2000 --label 3" and len(lines) == 3
+    assert lines[0] == "pip install gentk-core gentk-ddpm" and len(lines) == 3
+    assert lines[-1] == "gentk sample --weights u/r -n 2000 --label 3"
+
+
+@pytest.mark.parametrize("requires", [{"evil-stealer": ">=1"}, {"gentk-dppm": ""}, {"gentk-ddpm": "", "--index-url": ""}, {}])
+def test_no_name_out_of_the_weights_is_offered_to_an_installer(
+    folder: Path, requires: dict[str, str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gentk.host.catalogue import Published
+
+    monkeypatch.setattr("gentk.host.catalogue.published", lambda: {"flow": Published("flow", "gentk-flow", "", ())})
+    change(folder, lambda about: about.update(requires=requires))
+    lines = [line for line in card(folder).split("\n") if "pip install" in line]
+    assert lines == ["pip install gentk-core gentk-ddpm"]
+    assert cli.run(["inspect", str(folder)]) == 0
+    said = capfd.readouterr()
+    assert "evil" not in said.out + said.err and "dppm" not in said.out + said.err
+    change(folder, lambda about: about.update(plugin="flow"))  # of our catalogue, and not installed
+    assert "pip install gentk-core gentk-flow\n" in card(folder)
+    change(folder, lambda about: about.update(plugin="nobodys"))
+    assert "pip install gentk-core\n" in card(folder)
+    assert cli.run(["sample", "--weights", str(folder)]) == 1
+    assert "evil" not in capfd.readouterr().err
+
+
+def test_words_make_no_links_of_a_page() -> None:
+    from gentk.weights.card.markdown import plain
+
+    said = plain("see https://evil.example, www.evil.example and @someone, a@b.example")
+    assert not re.search(r"://|www\.|@", said)
 
 
 def test_a_folder_with_a_hostile_name(folder: Path, tmp_path: Path) -> None:

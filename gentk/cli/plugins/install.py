@@ -68,7 +68,7 @@ def freeze(
     from ...host import freezing
 
     lines = freezing.freeze()
-    if file:
+    if file and (file := out.target(file, "plugins.txt")):
         from ...modalities.files import replacing
 
         with replacing(file) as temporary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from ...errors import GentkError
 from ...host import lookup
 from ...protocols import Condition, DataSpec, StatisticsModel, can
 from ...recipes import Recipe, validate
-from ..files import PREVIEW, member, read_toml
+from ..files import PREVIEW, member, opened, read_toml
 from ..safety import read_config, read_header
 from .scores import Scores, scores_of
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ..header import Header
 
 RECIPE = "recipe.toml"
+TAIL = 4_000_000  # bytes of a log that are read, from its end
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,33 @@ def dataset_name(recipe: Recipe | None) -> str:
 
 
 def _log(folder: Path) -> list[dict[str, Any]]:
-    from ...runs import LOG, Run
+    """The last rows of the log, from its last TAIL bytes; what is no row is passed over. Raises GentkError."""
+    from ...runs import LOG
 
-    if (folder / LOG).exists():
-        member(folder, LOG)
-    try:
-        return [row for row in Run(folder).log() if isinstance(row, dict)]
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise GentkError(f"{folder / LOG} is no log of a run: {type(error).__name__}") from None
+    if not os.path.lexists(folder / LOG):
+        return []
+    with opened(member(folder, LOG)) as file:
+        left = max(0, os.fstat(file.fileno()).st_size - TAIL)
+        file.seek(left)
+        lines = file.read(TAIL).split(b"\n")[1 if left else 0 :]
+    rows = []
+    for line in lines:
+        try:
+            row = json.loads(line.decode("utf-8"), parse_int=_whole)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise GentkError(f"{folder / LOG} is no log of a run: {type(error).__name__}") from None
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows
+
+
+def _whole(digits: str) -> int:
+    """An integer of 64 bits. Raises ValueError for any other."""
+    if len(digits) > 20 or not -(1 << 63) <= (number := int(digits)) < 1 << 63:
+        raise ValueError(f"{len(digits)} digits")
+    return number
 
 
 def _about(config: Mapping[str, Any]) -> ModelSpec | None:

@@ -11,17 +11,22 @@ import yaml  # type: ignore[import-untyped]
 from ...errors import GentkError
 from ..files import DEPTH
 
+MAX_HEAD = 100_000  # characters
+NODES = 5_000  # names, values, lists and tables of a head
 _BLOCK = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n((?:.*?\r?\n)??)---[ \t]*(?:\r?\n|\Z)", re.S)
 _BOOL, _INT, _DATE, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "timestamp", "merge"))
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Words as YAML 1.2 and the Hub read them: `language: no` is Norwegian, and a date is its text. What makes a small head
-    grow is refused: aliases, merge keys, and more than DEPTH levels."""
+    grow is refused: aliases, merge keys, more than DEPTH levels, more than NODES names and values."""
 
-    depth = 0
+    depth = nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        self.nodes += 1
+        if self.nodes > NODES:
+            raise yaml.composer.ComposerError(None, None, f"more than {NODES} names and values", self.peek_event().start_mark)
         if self.check_event(yaml.AliasEvent):
             raise yaml.composer.ComposerError(None, None, "an alias", self.peek_event().start_mark)
         if self.depth >= DEPTH:
@@ -60,6 +65,8 @@ def split(text: str) -> tuple[str, str]:
 
 def read(head: str) -> dict[str, Any]:
     """What the head says. Raises GentkError where it says nothing that the Hub could read."""
+    if len(head) > MAX_HEAD:
+        raise GentkError(f"README.md: its head has {len(head) / 1e3:.0f} kB; at most {MAX_HEAD / 1e3:g} kB are read: shorten it")
     found = _BLOCK.match(head)
     try:
         about = yaml.load(found[1], Loader=_Loader) if found else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_LINKED = re.compile(r"(?<=:)//|(?<=www)\.|@", re.I)
 _DOI = re.compile(r"\barXiv:(\d{4}\.\d{4,5})\b")
 
 
@@ -17,8 +18,9 @@ def one_line(text: object, most: int = 200) -> str:
 
 
 def plain(text: object, most: int = 200) -> str:
-    """Words within a sentence."""
-    return _SPECIAL.sub(r"\\\1", "".join(_ENTITIES.get(c, c) for c in one_line(text, most)))
+    """Words within a sentence: no markup, and no address or person that a page would make a link of."""
+    escaped = _SPECIAL.sub(r"\\\1", "".join(_ENTITIES.get(c, c) for c in one_line(text, most)))
+    return _LINKED.sub(lambda found: "".join(f"&#{ord(c)};" for c in found[0]), escaped)
 
 
 def code(text: object, most: int = 80) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..files import opened
 from . import usage
 from .facts import Facts
 from .markdown import code, fence, paper, plain, table
@@ -98,7 +99,7 @@ def _preview(path: Path | None) -> str:
         return f"<Gallery />\n\n![Samples]({name})"
     if path.suffix == ".mp4":
         return f'<video controls src="{name}"></video>'
-    with path.open("rb") as file:
+    with opened(path) as file:
         text = file.read(READ).decode("utf-8", "replace")
     lines = ["".join(c for c in line[:300] if c.isprintable()) for line in text.splitlines()[:LINES]]
     return f"Some samples; [{name}]({name}) has more.\n\n" + fence("\n".join(lines))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...distribution import NAME
+from ..config import distributions
 from .facts import Facts
 
 TAKEN = frozenset((
@@ -26,8 +27,8 @@ _REPO = re.compile(r"[\w./@-]{1,250}", re.ASCII)
 
 def commands(facts: Facts) -> str:
     """For a shell. Nothing of it is a stranger's text that a shell would read otherwise."""
-    named = [name for name in facts.config.get("requires") or {} if _DISTRIBUTION.fullmatch(name)]
-    lines = [f"pip install {' '.join(dict.fromkeys([NAME, *sorted(named)]))}", first_command(facts)]
+    named = [name for name in distributions(facts.config) if _DISTRIBUTION.fullmatch(name)]
+    lines = [f"pip install {' '.join(dict.fromkeys([NAME, *named]))}", first_command(facts)]
     given = examples(facts) if facts.drawable else {}
     if any(not facts.conditions[name].required for name in given):
         lines.append(_draw(facts, given))

@@ -4,8 +4,9 @@ Everything goes through `huggingface_hub`, so its cache, tokens and variables (H
 here what they mean everywhere. Importing this imports neither the client nor torch.
 """
 
-from .client import Missing, Unreachable, client, patient, translated
+from .client import client, patient, translated
 from .reading import Held, cache_only, complete, describe, fetch_text, fetched, once, repository
+from .refusals import Missing, Unreachable
 from .searching import Found, search
 
 __all__ = [

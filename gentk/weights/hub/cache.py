@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...errors import GentkError
 from .. import safety
-from ..files import CONFIG
+from ..files import CONFIG, opened
 
 SHA = re.compile(r"[0-9a-f]{40}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -49,8 +49,9 @@ def known(repo: str, revision: str | None) -> str | None:
     if revision and SHA.fullmatch(revision):
         return revision
     try:
-        sha = (home(repo) / "refs" / (revision or "main")).read_text("ascii").strip()
-    except (OSError, ValueError):
+        with opened(home(repo) / "refs" / (revision or "main")) as file:
+            sha = file.read(100).decode("ascii").strip()
+    except (GentkError, ValueError):
         return None
     return sha if SHA.fullmatch(sha) else None
 
@@ -94,11 +95,11 @@ def own_name(path: Path) -> str:
 
 def digest(path: Path, like: str) -> str:
     """The content's hash, of the kind of `like`: sha256, or git's sha1 of "blob SIZE\\0" and the content."""
-    if SHA256.fullmatch(like):
-        made = hashlib.sha256()
-    else:
-        made = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as file:
+    with opened(path) as file:
+        if SHA256.fullmatch(like):
+            made = hashlib.sha256()
+        else:
+            made = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size, usedforsecurity=False)
         while chunk := file.read(1 << 20):
             made.update(chunk)
     return made.hexdigest()
@@ -107,8 +108,10 @@ def digest(path: Path, like: str) -> str:
 def check(path: Path, repo: str, wanted: str = "") -> None:
     """Compare a cached file with the hash that the Hub gives, or the one in its own name. A damaged one is removed, wherever it lies in
     the cache, so that the next try fetches it. Raises GentkError."""
-    wanted = wanted or own_name(path)
-    facts = path.stat()
+    try:
+        wanted, facts = wanted or own_name(path), path.stat()
+    except OSError as error:  # another program cleans the cache
+        raise GentkError(f"cannot read {path}: {error.strerror or error}; run it again") from None
     key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, wanted)
     if not wanted or key in _sound:
         return

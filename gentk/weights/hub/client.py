@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...distribution import version
 from ...errors import GentkError
 from ..files import shown
+from . import guard
+from .refusals import Missing, Unreachable
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -23,29 +25,24 @@ BUSY = (408, 429, 500, 502, 503, 504)
 LONGEST = 60.0  # that the Hub may ask to wait
 
 
-class Missing(GentkError):
-    """There is no such thing, as far as can be seen from here."""
-
-
-class Unreachable(Missing):
-    """The Hub does not answer, or has no time."""
-
-
 def client() -> HfApi:
     """The client of the endpoint that HF_ENDPOINT names. Its own telemetry is off from now on: nothing is asked but what a person asks."""
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import HfApi, constants, get_session
 
+    guard.install(get_session())
     constants.HF_HUB_DISABLE_TELEMETRY = True  # else each request names torch, and its first asks for a list of coding agents
     return HfApi(endpoint=constants.ENDPOINT, library_name="gentk", library_version=version())
 
 
-def patient(call: Callable[[], T], *, busy: Collection[int] = BUSY) -> T:
-    """What `call` returns, tried again where the Hub was busy: answered one of these. One that does not answer at all is not waited for."""
+def patient(call: Callable[[], T], *, busy: Collection[int] = BUSY, transfer: float = 0) -> T:
+    """What `call` returns, tried again where the Hub was busy: answered one of these. One that does not answer at all is not waited for.
+
+    `transfer`: bytes that it sends, for which it gets more time. Raises also what `guard.bounded` does."""
     from huggingface_hub.errors import HfHubHTTPError
 
     for wait in (*WAITS, None):
         try:
-            return call()
+            return guard.bounded(call, transfer=transfer)
         except HfHubHTTPError as error:
             status = error.response.status_code
             asked = error.response.headers.get("Retry-After", "")

@@ -17,7 +17,9 @@ MAX_FILES = 10_000
 MAX_LARGE = 50_000_000
 CAPS = {INDEX: MAX_INDEX, **dict.fromkeys((CONFIG, "README.md", "metrics.json"), MAX_CONFIG), "recipe.toml": MAX_RECIPE}
 CAPS |= dict.fromkeys(("log.jsonl", "tokenizer.json", "loss.png"), MAX_LARGE)
-_HOSTILE = re.compile(r"(^|/)\.{0,2}(/|$)|^[A-Za-z]:|[\\\x00-\x1f\x7f-\x9f]")  # `..`, absolute, a drive, what a terminal obeys
+_HOSTILE = re.compile(  # `..`, absolute, a drive, what a terminal obeys, what turns the order of letters, half a character
+    r"(^|/)\.{0,2}(/|$)|^[A-Za-z]:|[\\\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def most(name: str) -> float:
@@ -78,10 +80,10 @@ def ask(repo: str, revision: str | None) -> Listing:
             info = patient(lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT))
         except (HfHubHTTPError, HFValidationError):
             raise
-        except (KeyError, TypeError, ValueError) as error:  # no JSON, or other JSON
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:  # no JSON, or other JSON
             raise GentkError(f"what answers at {constants.ENDPOINT} is no Hub: check HF_ENDPOINT, or a proxy") from error
     siblings, sha = info.siblings or [], info.sha or ""
-    if not SHA.fullmatch(sha):
+    if not isinstance(sha, str) or not SHA.fullmatch(sha):
         raise GentkError(f"{repo}: the Hub at {constants.ENDPOINT} does not say which commit this is")
     if len(siblings) > MAX_FILES:
         raise GentkError(f"{repo} lists {len(siblings)} files; at most {MAX_FILES} are looked through")
@@ -89,11 +91,12 @@ def ask(repo: str, revision: str | None) -> Listing:
 
 
 def _entry(repo: str, sibling: Any) -> Entry:
-    name = str(sibling.rfilename)
+    name, size, digest = sibling.rfilename, sibling.size, sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
+    if not isinstance(name, str) or type(size or 0) is not int or (size or 0) < 0 or not isinstance(digest or "", str):
+        raise GentkError(f"{repo}: the Hub's listing gives no sound name, size and hash of '{shown(name)}': check HF_ENDPOINT")
     if _HOSTILE.search(name):
         raise GentkError(f"{repo} lists a file '{shown(name)}', which no honest repository does: nothing of it is fetched")
-    digest = str(sibling.lfs.sha256 if sibling.lfs else sibling.blob_id or "")
-    entry = Entry(name, int(sibling.size or 0), digest if SHA.fullmatch(digest) or SHA256.fullmatch(digest) else "")
+    entry = Entry(name, size or 0, digest if digest and (SHA.fullmatch(digest) or SHA256.fullmatch(digest)) else "")
     if entry.size > most(name):
         raise GentkError(f"{name} of {repo} is {entry.size / 1e6:.1f} MB; at most {most(name) / 1e6:g} MB are read")
     return entry

@@ -16,12 +16,13 @@ from typing import NamedTuple
 
 from ...errors import GentkError
 from .. import shards
-from ..files import CONFIG, INDEX, TENSORS
+from ..files import CONFIG, INDEX, TENSORS, opened
 from ..safety import files_of
-from . import cache
-from .client import Missing, Unreachable, client, translated
-from .listing import Listing, ask
+from . import cache, guard
+from .client import client, translated
+from .listing import MAX_LARGE, Entry, Listing, ask, most
 from .progress import bar
+from .refusals import Missing, Unreachable
 
 RECIPE, TOKENIZER = "recipe.toml", "tokenizer.json"
 LARGE = 1_000_000  # bytes from which on a person is told
@@ -140,7 +141,15 @@ def fetch_text(repo: str, path: str, revision: str | None = None) -> str:
         return ""
     if path not in listing.files:
         return ""
-    return (fetch(listing, [path]) / path).read_text("utf-8")
+    place = fetch(listing, [path]) / path
+    with opened(place) as file:
+        raw = file.read(MAX_LARGE + 1)
+    if len(raw) > MAX_LARGE:
+        raise GentkError(f"{path} of {repo} is larger than {MAX_LARGE / 1e6:g} MB, too much for a text")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise GentkError(f"{path} of {repo} is no UTF-8 text") from None
 
 
 def held(repo: str, revision: str | None) -> Held:
@@ -202,9 +211,19 @@ def fetch(listing: Listing, names: Iterable[str]) -> Path:
         print(f"fetching {needed / 1e6:.1f} MB of {listing.repo} at {listing.sha[:12]}", file=sys.stderr)
     for name in names:
         entry = listing.files[name]
-        with translated(listing.repo, listing.sha):
-            path = client().hf_hub_download(listing.repo, name, revision=listing.sha, tqdm_class=bar(entry.size > LARGE))
-        if not entry.digest and not cache.own_name(Path(path)):
+        path = _downloaded(listing, entry)
+        if not entry.digest and not cache.own_name(path):
             raise GentkError(f"the Hub gives no hash of {name} of {listing.repo}, so nobody can say whether it is whole")
-        cache.check(Path(path), listing.repo, entry.digest)
+        cache.check(path, listing.repo, entry.digest)
     return folder
+
+
+def _downloaded(listing: Listing, entry: Entry) -> Path:
+    repo, sha, size = listing.repo, listing.sha, entry.size or most(entry.name)
+    file = guard.File(entry.name, repo, sha, entry.digest, entry.size)
+    with translated(repo, sha):
+        api, shown = client(), bar(entry.size > LARGE)
+        path = guard.bounded(
+            lambda: api.hf_hub_download(repo, entry.name, revision=sha, tqdm_class=shown), file=file, transfer=entry.size, most=size
+        )
+    return Path(path)

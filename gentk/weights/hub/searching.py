@@ -40,13 +40,15 @@ def search(text: str = "", limit: int = 20) -> list[Found]:
         hf_raise_for_status(answer)
         return answer.json()
 
+    installed = lookup.host().plugins
     with translated(""):
         try:
             listed = patient(call)
-        except ValueError as error:
+            if not isinstance(listed, list):
+                raise TypeError
+            return [_found(entry, installed) for entry in listed[:limit]]
+        except (AttributeError, TypeError, ValueError, OverflowError, RecursionError) as error:  # no JSON, or other JSON
             raise GentkError(f"what answers at {constants.ENDPOINT} is no Hub: check HF_ENDPOINT, or a proxy") from error
-    installed = lookup.host().plugins
-    return [_found(entry, installed) for entry in listed[:limit]] if isinstance(listed, list) else []
 
 
 def _found(entry: Any, installed: Any) -> Found:
