@@ -14,7 +14,7 @@ Status = Literal["passed", "failed", "xfailed", "skipped"]
 Promise = Callable[[Any], None]
 F = TypeVar("F", bound=Promise)
 
-MODULES = ("plugins", "offers", "datasets", "schedules", "models", "samplers", "shipped")  # of this package: where the checks are
+MODULES = ("plugins", "offers", "owners", "datasets", "schedules", "models", "samplers", "shipped")  # of this package: where the checks are
 
 
 class Failure(AssertionError):

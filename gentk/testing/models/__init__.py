@@ -2,5 +2,5 @@
 
 from importlib import import_module
 
-for _module in ("contract", "training", "sampling", "conditioning", "likelihood", "latent", "sequences"):  # the order in which they run
+for _module in ("contract", "training", "loss", "sampling", "conditioning", "likelihood", "latent", "sequences"):  # the order in which they run
     import_module(f"{__name__}.{_module}")
