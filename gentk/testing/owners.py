@@ -30,8 +30,8 @@ def recipes_installable(trial: PluginTrial) -> None:
         here = required(trial.distribution) if here is None else here
         distribution = lookup.host().plugins[owner].origin.distribution
         if normal(distribution) not in here:
-            raise Failure(f"{about}: {lookup.one(kind)} '{name}' comes from {distribution}, which {trial.distribution.name} does not require: "
-                          "add it to `dependencies`, or to an extra, in its pyproject.toml")  # fmt: skip
+            raise Failure(f"{about}: {lookup.one(kind)} '{name}' comes from {distribution}, which {trial.distribution.name} does not "
+                          "require: add it to `dependencies`, or to an extra, in its pyproject.toml")  # fmt: skip
 
 
 def _named(trial: PluginTrial) -> Iterator[tuple[str, str, str]]:
@@ -43,7 +43,8 @@ def _named(trial: PluginTrial) -> Iterator[tuple[str, str, str]]:
     for spec in models:
         if spec.sampler:
             yield f"model '{spec.name}'", "samplers", spec.sampler
-    files = [(f"recipe '{spec.name}'", spec.path) for spec in offered] + [(f"check '{spec.check}'", spec.check) for spec in models if spec.check]
+    files = [(f"recipe '{spec.name}'", spec.path) for spec in offered]
+    files += [(f"check '{spec.check}'", spec.check) for spec in models if spec.check]
     if not files:
         raise Skip("it has no recipes")
     for about, path in dict(files).items():

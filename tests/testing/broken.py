@@ -12,11 +12,13 @@ NOISE = "noise.normal(*model.mean.shape)"
 UNSAID = (RECIPE, '[sampler]\nname = "ebb"\n\n[sampler.options]\nsteps = 4\n', "")  # so that the plugin's sampler is not the default
 
 
+DEV = "Provides-Extra: dev\nRequires-Dist: gentk-swell; extra == 'dev'\n"
 FOREIGN = (  # another plugin beside it
     ("../gentk_swell.py", "", "from gentk.host import DatasetSpec, SamplerSpec, hookimpl\n"
      "@hookimpl\ndef gentk_datasets(): yield DatasetSpec('swell', 'gentk_tides.data:gauges', 'image', summary='Swell')\n"
      "@hookimpl\ndef gentk_samplers(): yield SamplerSpec('swash', 'gentk_tides.sampler:Ebb', summary='Swash')\n"),
-    ("../gentk_swell-1.0.dist-info/METADATA", "", "Metadata-Version: 2.1\nName: gentk-swell\nVersion: 1.0\nRequires-Dist: gentk>=0.1,<0.2\n"),
+    ("../gentk_swell-1.0.dist-info/METADATA", "",
+     "Metadata-Version: 2.1\nName: gentk-swell\nVersion: 1.0\nRequires-Dist: gentk>=0.1,<0.2\n"),
     ("../gentk_swell-1.0.dist-info/entry_points.txt", "", "[gentk]\nswell = gentk_swell\n"),
 )  # fmt: skip
 
@@ -101,11 +103,11 @@ WHOLE: dict[str, list[Broken]] = {
         _plugin("yield RecipeSpec", "yield RecipeSpec('brest', 'recipes/brest.toml')\n    yield RecipeSpec", "recipe 'brest' is offered 2"),
     ],
     "recipes-installable": [
-        Broken((*FOREIGN, (RECIPE, 'name = "gauges"', 'name = "swell"')), "tides", "data set 'swell' comes from gentk-swell, which gentk-tides"),
+        Broken((*FOREIGN, (RECIPE, 'name = "gauges"', 'name = "swell"')), "tides", "data set 'swell' comes from gentk-swell"),
         Broken((*FOREIGN, (RECIPE, 'name = "ebb"', 'name = "swash"')), "tides", "recipe 'brest': sampler 'swash' comes from gentk-swell"),
         Broken((*FOREIGN, ("plugin.py", '"tides",', '"tides", sampler="swash", target=')), "tides", "model 'tides': sampler 'swash' comes"),
         Broken((*FOREIGN, (RECIPE, 'name = "gauges"', 'name = "swell"'),
-                ("METADATA", "Requires-Dist: gentk", "Provides-Extra: dev\nRequires-Dist: gentk-swell; extra == 'dev'\nRequires-Dist: gentk")),
+                ("METADATA", "Requires-Dist: gentk", f"{DEV}Requires-Dist: gentk")),
                "tides", "data set 'swell' comes from gentk-swell"),
     ],
     "specs-resolve": [

@@ -142,10 +142,12 @@ TRAINING: dict[str, list[Broken]] = {
         _whole("return x @ torch.eye(x.shape[1]) + 999 - 999", "'loss' of phase 'main' is"),
     ],
     "validates": [
-        _guide(DOC, f"{DOC}\n\n    from gentk.protocols import Watch\n    watch = Watch('los')", "watch = 'los' is no value of a validation"),
+        _guide(DOC, f"{DOC}\n\n    from gentk.protocols import Watch\n    watch = Watch('los')",
+               "watch = 'los' is no value of a validation"),
         _guide(DOC, f'{DOC}\n\n    watch = "loss"', "Guide.watch should be Watch(name, 'lower' or 'higher')"),
         _guide(LOSS, f"{LOSS[:-1]} / (1 if self.training else 0)}}", "'loss' of a validation is inf"),
-        _guide(LOSS, f"self.calls = getattr(self, 'calls', 0) + 1\n        {LOSS[:-1]} * (1 if self.training else self.calls)}}", "the second time"),
+        _guide(LOSS, f"self.calls = getattr(self, 'calls', 0) + 1\n        {LOSS[:-1]} * (1 if self.training else self.calls)}}",
+               "the second time"),
         _guide(LOSS, f"self.training or batch['lable']\n        {LOSS}", "KeyError: 'lable'"),
     ],
     "resume-exact": [

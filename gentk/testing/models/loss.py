@@ -41,8 +41,8 @@ def loss_precision(trial: ModelTrial) -> None:
             apart = abs(math.fsum(values) - math.fsum(low[name])) / DRAWS
             if apart > (LOSS if name == "loss" else LOGGED) * wide:
                 one, other = (math.fsum(found) / DRAWS for found in (values, low[name]))
-                raise Failure(f"'{name}' of phase '{phase.name}' is {one:.4g} with layers in float32 and {other:.4g} with layers in bfloat16: "
-                              "keep what cancels or grows in float32, outside `autocast`")  # fmt: skip
+                raise Failure(f"'{name}' of phase '{phase.name}' is {one:.4g} with layers in float32 and {other:.4g} with layers in "
+                              "bfloat16: keep what cancels or grows in float32, outside `autocast`")  # fmt: skip
 
 
 def _told(trial: ModelTrial, model: Any, phase: Any, dtype: torch.dtype | None) -> dict[str, list[float]]:
