@@ -172,6 +172,7 @@ def called(name: str, value: Any) -> str:
     except (TypeError, ValueError):
         text = ""
     text = re.sub(r" at 0x[0-9a-f]+", "", text).replace("typing.", "").replace("collections.abc.", "")
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)
     about = (inspect.getdoc(value) or "") if callable(value) else ""
     first = " ".join(about.split("\n\n")[0].split())
     if first.startswith("!!! abstract") or "Protocol" in str(getattr(value, "__bases__", "")):

@@ -12,6 +12,7 @@ NOISE = "noise.normal(*model.mean.shape)"
 UNSAID = (RECIPE, '[sampler]\nname = "ebb"\n\n[sampler.options]\nsteps = 4\n', "")  # so that the plugin's sampler is not the default
 
 
+MAIN = "threading.current_thread() is threading.main_thread()"
 DEV = "Provides-Extra: dev\nRequires-Dist: gentk-swell; extra == 'dev'\n"
 FOREIGN = (  # another plugin beside it
     ("../gentk_swell.py", "", "from gentk.host import DatasetSpec, SamplerSpec, hookimpl\n"
@@ -162,6 +163,7 @@ PARTS: dict[str, list[Broken]] = {
         _plugin('"image"', '"points"', "its hook says modality 'points', its data 'image'")._replace(subject="gauges"),
     ],
     "examples-pure": [
+        _data("label = index % 2", f"import threading\n        label = index % 2 if {MAIN} else 1", "in another thread differs"),
         _data("label = index % 2", "label = index % 2\n        self.swell += 0.1", "example 399 of 'train' asked for again differs in 'x'"),
         _data("split, swell\n", "split, swell + np.random.random()\n", "of the same data set made again differs in 'x'"),
         _data("for i in indices]", "for i in sorted(indices)]", "in another order holds other rows in 'x'"),

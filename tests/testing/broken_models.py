@@ -239,6 +239,8 @@ LIKELY: dict[str, list[Broken]] = {
 
 ASKED: dict[str, list[Broken]] = {
     "encodes": [
+        _autoencoder(ENCODED, "import threading\n        return mean * (threading.current_thread() is threading.main_thread())\n",
+                     "encode in another thread is off by"),
         _autoencoder(ENCODED, "batch['x'].round_()\n        return mean\n", "encode changes what it is given: x differs"),
         _autoencoder(ENCODED, "return torch.randn_like(mean)\n", "encode differs the second time"),
         _autoencoder(ENCODED, "return mean - mean.mean(0)\n", "encode one by one is off by"),

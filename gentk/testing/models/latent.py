@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ...noise import Philox
@@ -43,12 +44,16 @@ def encodes(trial: ModelTrial) -> None:
         torch.manual_seed(2)
         again = model.encode(batch)
         rows = torch.cat([model.encode({name: value[i : i + 1] for name, value in batch.items()}) for i in range(n)])
+        with ThreadPoolExecutor(1) as beside:  # as a model of its latents is trained
+            there = beside.submit(torch.no_grad()(model.encode), batch).result()
     if can(model, Decoder):
         fits({"z": whole}, {"z": model.latent}, "encode", (n,), drawn=True)
     elif len(whole) != n:
         raise Failure(f"encode of {n} examples has {len(whole)} rows")
     if not torch.equal(whole, again):
         raise Failure("encode differs the second time: give the mean, not a draw")
+    if (far := distance(there, whole)) > CLOSE * whole.is_floating_point():
+        raise Failure(f"encode in another thread is off by {far:.1e} of its scale: latents are encoded beside the training")
     if (far := distance(rows, whole)) > CLOSE * whole.is_floating_point():
         raise Failure(f"encode one by one is off by {far:.1e} of its scale from encode of all at once")
 
