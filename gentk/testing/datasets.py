@@ -118,7 +118,8 @@ def _frequencies(spec: Any) -> None:
 def examples_pure(trial: DatasetTrial) -> None:
     """Example i is a function of i: the same whenever it is asked for, whatever was asked before, and in another data set made with the
     same options. `batch(indices, noise)` is a function of the indices and the noise, row by row; with None for noise, and where it draws
-    nothing, it is the examples stacked. Training asks from a thread of its own, so a thread makes no difference. No split is another one again. Training resumes exactly, and ranks agree, because of this."""
+    nothing, it is the examples stacked. A thread makes no difference, as training asks from one. No split is another one again. Training
+    resumes exactly, and ranks agree, because of this."""
     import torch
 
     _apart(trial)
