@@ -153,7 +153,34 @@ def checks() -> str:
     return "\n\n".join(lines) + "\n"
 
 
-PAGES = {"cli.md": cli, "hooks.md": hooks, "checks.md": checks}
+# ---------------------------------------------------------------- signatures.md
+def signatures() -> str:
+    """What api.md names, with its arguments and the first sentence of its docstring."""
+    lines = ["# Signatures", MADE, "The names that [api.md](api.md) calls public, how each is called, and what it is for."]
+    for module, names in re.findall(r"^\| `(gentk[\w.]*)` \| (.*) \|$", (HERE / "api.md").read_text("utf-8"), flags=re.M):
+        there = import_module(module)
+        own = [name for name, value in vars(there).items() if getattr(value, "__module__", "") == module and not name.startswith("_")]
+        listed = re.findall(r"`(\w+)`", names) or own
+        lines += [f"## {module}", "\n".join(f"- {called(name, getattr(there, name))}" for name in listed)]
+    return "\n\n".join(lines) + "\n"
+
+
+def called(name: str, value: Any) -> str:
+    """A name with its arguments, and what its docstring says first."""
+    try:
+        text = str(inspect.signature(value)) if callable(value) else ""
+    except (TypeError, ValueError):
+        text = ""
+    text = re.sub(r" at 0x[0-9a-f]+", "", text).replace("typing.", "").replace("collections.abc.", "")
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)
+    about = (inspect.getdoc(value) or "") if callable(value) else ""
+    first = " ".join(about.split("\n\n")[0].split())
+    if first.startswith("!!! abstract") or "Protocol" in str(getattr(value, "__bases__", "")):
+        text = ""
+    return f"`{name}{text}`" + (f": {first}" if first and not first.startswith("!!!") else "")
+
+
+PAGES = {"cli.md": cli, "hooks.md": hooks, "checks.md": checks, "signatures.md": signatures}
 
 
 if __name__ == "__main__":

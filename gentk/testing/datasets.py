@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
 from functools import cached_property
 from io import StringIO
@@ -117,7 +118,8 @@ def _frequencies(spec: Any) -> None:
 def examples_pure(trial: DatasetTrial) -> None:
     """Example i is a function of i: the same whenever it is asked for, whatever was asked before, and in another data set made with the
     same options. `batch(indices, noise)` is a function of the indices and the noise, row by row; with None for noise, and where it draws
-    nothing, it is the examples stacked. No split is another one again. Training resumes exactly, and ranks agree, because of this."""
+    nothing, it is the examples stacked. A thread makes no difference, as training asks from one. No split is another one again. Training
+    resumes exactly, and ranks agree, because of this."""
     import torch
 
     _apart(trial)
@@ -131,6 +133,9 @@ def examples_pure(trial: DatasetTrial) -> None:
         if hasattr(dataset, "batch"):
             stacked = {key: torch.stack([example[key] for example in before]) for key in before[0]}
             _batches(dataset, indices, stacked, split)
+        with ThreadPoolExecutor(1) as beside:  # as training asks
+            there = beside.submit(lambda ask, i: ask[i], dataset, indices[0]).result()
+        _same(before[0], there, f"example {indices[0]} of '{split}' in another thread differs")
 
 
 def _apart(trial: DatasetTrial) -> None:

@@ -3,6 +3,7 @@ imports this, so gentk itself is imported only when it is asked for."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import pytest
 
 if TYPE_CHECKING:
     from .suite import Case, Suite
+
+_BEFORE = pytest.StashKey[tuple[str, float]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +44,45 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if isinstance(item, CheckItem) and report.skipped and isinstance(report.longrepr, tuple):
         report.longrepr = (item.nodeid, None, report.longrepr[2])  # type: ignore[assignment]
     return report
+
+
+def cpu() -> float:
+    """Seconds of processor time so far, with those of ended child processes."""
+    return sum(os.times()[:4])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """What a check costs is told with its result, also by a worker of pytest-xdist."""
+    if owner := _checked(item):
+        item.stash[_BEFORE] = (owner, cpu())
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Before the report of the teardown is made."""
+    if found := item.stash.get(_BEFORE, None):
+        item.user_properties.append(("gentk-cpu", [found[0], cpu() - found[1]]))
+
+
+def _checked(item: pytest.Item) -> str:
+    """The plugin whose check the item is; empty for any other test."""
+    words = [str(mark.args[0]) for mark in item.iter_markers("xdist_group") if mark.args]
+    return next((word[len("gentk[") :].partition("]")[0] for word in words if word.startswith("gentk[")), "")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line for each plugin that was checked: what its checks cost."""
+    costs: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "teardown":
+                for name, value in report.user_properties:
+                    if name == "gentk-cpu":
+                        costs[value[0]] = costs.get(value[0], 0.0) + value[1]
+    for plugin, seconds in sorted(costs.items()):
+        terminalreporter.write_line(f"gentk: the checks of {plugin} took {seconds:.0f} s of CPU")
 
 
 class Plugin(pytest.Collector):

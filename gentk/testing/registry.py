@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any, Literal, TypeVar, get_args
@@ -14,7 +14,7 @@ Status = Literal["passed", "failed", "xfailed", "skipped"]
 Promise = Callable[[Any], None]
 F = TypeVar("F", bound=Promise)
 
-MODULES = ("plugins", "offers", "datasets", "schedules", "models", "samplers", "shipped")  # of this package: where the checks are
+MODULES = ("plugins", "offers", "owners", "datasets", "schedules", "models", "samplers", "shipped")  # of this package: where the checks are
 
 
 class Failure(AssertionError):
@@ -45,12 +45,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check for one subject. `reason`: why it failed, was excused or does not apply; one line."""
+    """What came of one check for one subject. `reason`: why it failed, was excused or does not apply; one line. `cpu`: seconds of processor
+    time, with those of processes that it started and with what it was the first to make (a trained model)."""
 
     check: str
     subject: str
     status: Status
     reason: str = ""
+    cpu: float = field(default=0.0, compare=False)
 
 
 _registered: dict[str, Check] = {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +105,12 @@ class Suite:
         return found
 
     def run(self, case: Case) -> Result:
-        """What comes of a case, whatever the plugin does; only an interruption gets through."""
+        """What comes of a case, whatever the plugin does, and what it cost; only an interruption gets through."""
+        before = os.times()
+        found = self._outcome(case)
+        return replace(found, cpu=round(sum(os.times()[:4]) - sum(before[:4]), 2))
+
+    def _outcome(self, case: Case) -> Result:
         excuse = self.excused.get((case.check.id, case.subject))
         result = partial(Result, case.check.id, case.subject)
         try:

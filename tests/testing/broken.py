@@ -12,6 +12,18 @@ NOISE = "noise.normal(*model.mean.shape)"
 UNSAID = (RECIPE, '[sampler]\nname = "ebb"\n\n[sampler.options]\nsteps = 4\n', "")  # so that the plugin's sampler is not the default
 
 
+MAIN = "threading.current_thread() is threading.main_thread()"
+DEV = "Provides-Extra: dev\nRequires-Dist: gentk-swell; extra == 'dev'\n"
+FOREIGN = (  # another plugin beside it
+    ("../gentk_swell.py", "", "from gentk.host import DatasetSpec, SamplerSpec, hookimpl\n"
+     "@hookimpl\ndef gentk_datasets(): yield DatasetSpec('swell', 'gentk_tides.data:gauges', 'image', summary='Swell')\n"
+     "@hookimpl\ndef gentk_samplers(): yield SamplerSpec('swash', 'gentk_tides.sampler:Ebb', summary='Swash')\n"),
+    ("../gentk_swell-1.0.dist-info/METADATA", "",
+     "Metadata-Version: 2.1\nName: gentk-swell\nVersion: 1.0\nRequires-Dist: gentk>=0.1,<0.2\n"),
+    ("../gentk_swell-1.0.dist-info/entry_points.txt", "", "[gentk]\nswell = gentk_swell\n"),
+)  # fmt: skip
+
+
 class Broken(NamedTuple):
     """What is broken, what the check must complain about, and a part of its line."""
 
@@ -91,6 +103,14 @@ WHOLE: dict[str, list[Broken]] = {
         _plugin('"ebb"', '"ddim"', "sampler 'ddim' is a name that gentk itself uses"),
         _plugin("yield RecipeSpec", "yield RecipeSpec('brest', 'recipes/brest.toml')\n    yield RecipeSpec", "recipe 'brest' is offered 2"),
     ],
+    "recipes-installable": [
+        Broken((*FOREIGN, (RECIPE, 'name = "gauges"', 'name = "swell"')), "tides", "data set 'swell' comes from gentk-swell"),
+        Broken((*FOREIGN, (RECIPE, 'name = "ebb"', 'name = "swash"')), "tides", "recipe 'brest': sampler 'swash' comes from gentk-swell"),
+        Broken((*FOREIGN, ("plugin.py", '"tides",', '"tides", sampler="swash", target=')), "tides", "model 'tides': sampler 'swash' comes"),
+        Broken((*FOREIGN, (RECIPE, 'name = "gauges"', 'name = "swell"'),
+                ("METADATA", "Requires-Dist: gentk", f"{DEV}Requires-Dist: gentk")),
+               "tides", "data set 'swell' comes from gentk-swell"),
+    ],
     "specs-resolve": [
         _plugin("model:Tides", "models:Tides", "model 'tides': target 'gentk_tides.models:Tides' cannot be imported: ModuleNotFound"),
         _plugin("model:Tides", "model:Tydes", "cannot be imported: AttributeError"),
@@ -143,6 +163,7 @@ PARTS: dict[str, list[Broken]] = {
         _plugin('"image"', '"points"', "its hook says modality 'points', its data 'image'")._replace(subject="gauges"),
     ],
     "examples-pure": [
+        _data("label = index % 2", f"import threading\n        label = index % 2 if {MAIN} else 1", "in another thread differs"),
         _data("label = index % 2", "label = index % 2\n        self.swell += 0.1", "example 399 of 'train' asked for again differs in 'x'"),
         _data("split, swell\n", "split, swell + np.random.random()\n", "of the same data set made again differs in 'x'"),
         _data("for i in indices]", "for i in sorted(indices)]", "in another order holds other rows in 'x'"),

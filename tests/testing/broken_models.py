@@ -41,6 +41,16 @@ BEGUN, AFTER, LOGITS = "Begun(self.head(state), {", 'self.states(tokens, cache["
 FITTED = 'torch.cat([first, batch["x"][:, :-1] + self.mean], 1)'
 OWN = "from gentk.samplers.prior import Prior\n\n\nclass Own(Prior):\n    pass\n\n\n"
 SHARES = "shares = label if"
+DOC = '"""log p(label | x_t)."""'
+LOSS = 'return {"loss": cross_entropy(self.logits(x_t, t), batch["label"])}'
+
+
+def _whole(body: str, said: str) -> Broken:
+    """A guide whose network is computed whole in the lower precision, this module in it."""
+    cls = f"class Part(nn.Module):\n    def forward(self, x):\n        {body}\n\n\nclass Gradient(nn.Module):"
+    edits = (("gradient.py", "class Gradient(nn.Module):", cls), ("gradient.py", "nn.SiLU()", "Part(), nn.SiLU()"),
+             ("gradient.py", DOC, f'{DOC}\n\n    autocast = ("body",)'))  # fmt: skip
+    return Broken(edits, "guide", said)
 
 
 def _lenient(body: str, said: str) -> Broken:
@@ -123,6 +133,22 @@ TRAINING: dict[str, list[Broken]] = {
         _gaussian(STEP, STEP.replace("0.5", "-0.5"), "log_likelihood falls from"),
         Broken((("statistics.py", "passes = 3", "passes = 1"), ("statistics.py", STEP, STEP.replace("0.5", "-4.0"))), "gaussian",
                "256 fixed examples had"),
+    ],
+    "loss-precision": [
+        _guide(LOSS, f"{LOSS[:-1]}.bfloat16()}}", "the loss of phase 'main' with layers in float32 is bfloat16"),
+        _guide(LOSS, f'{LOSS[:-1]}, "share": torch.ones(()).bfloat16()}}', "'share' of phase 'main' with layers in float32 is logged as"),
+        _guide(LOSS, f'{LOSS[:-1]}, "share": math.inf}}', "'share' of phase 'main' with layers in float32 is inf"),
+        _whole("return x + 0 * torch.linalg.slogdet(x.T @ x).logabsdet", "the loss of phase 'main' with layers in bfloat16 fails: "),
+        _whole("return x @ torch.eye(x.shape[1]) + 999 - 999", "'loss' of phase 'main' is"),
+    ],
+    "validates": [
+        _guide(DOC, f"{DOC}\n\n    from gentk.protocols import Watch\n    watch = Watch('los')",
+               "watch = 'los' is no value of a validation"),
+        _guide(DOC, f'{DOC}\n\n    watch = "loss"', "Guide.watch should be Watch(name, 'lower' or 'higher')"),
+        _guide(LOSS, f"{LOSS[:-1]} / (1 if self.training else 0)}}", "'loss' of a validation is inf"),
+        _guide(LOSS, f"self.calls = getattr(self, 'calls', 0) + 1\n        {LOSS[:-1]} * (1 if self.training else self.calls)}}",
+               "the second time"),
+        _guide(LOSS, f"self.training or batch['lable']\n        {LOSS}", "KeyError: 'lable'"),
     ],
     "resume-exact": [
         _gaussian(STEP, f"self.told = getattr(self, 'told', 0) + 1\n        {STEP[:-1]} / self.told)", "'mean' (model) differs"),
@@ -213,6 +239,8 @@ LIKELY: dict[str, list[Broken]] = {
 
 ASKED: dict[str, list[Broken]] = {
     "encodes": [
+        _autoencoder(ENCODED, "import threading\n        return mean * (threading.current_thread() is threading.main_thread())\n",
+                     "encode in another thread is off by"),
         _autoencoder(ENCODED, "batch['x'].round_()\n        return mean\n", "encode changes what it is given: x differs"),
         _autoencoder(ENCODED, "return torch.randn_like(mean)\n", "encode differs the second time"),
         _autoencoder(ENCODED, "return mean - mean.mean(0)\n", "encode one by one is off by"),
@@ -225,6 +253,12 @@ ASKED: dict[str, list[Broken]] = {
         _autoencoder(DECODED, f"{DECODED}[:, :1]", "decode of any z: 'x' has shape (16, 1)"),
         _autoencoder(PRIOR, PRIOR.replace("*self.latent.shape", "2"), "prior: 'z' has shape (16, 2)"),
         _autoencoder(PRIOR, "torch.randn(n, 3)\n\n    def bound", "prior differs for the same noise"),
+    ],
+    "round-trip": [
+        _autoencoder(ENCODED, "return -mean\n", "decode(encode(x)) is further from x than what other"),
+        Broken((("gradient.py", '"bound"] = "bound"', '"exact"] = "exact"'), ("gradient.py", "self.latent = Leaf(shape=(3,))",
+                "self.latent = Leaf(shape=(2,))"), ("gradient.py", "2 * 3), self.net(3 +", "2 * 2), self.net(2 +")), "autoencoder",
+               "decode(encode(x)) misses x by"),
     ],
     "denoises": [
         _denoiser(VELOCITY, "Prediction(out, out)", "misses x_t by"),

@@ -34,6 +34,7 @@ def make(site: Path, edits: Iterable[Edit] = (), weights: Path | None = None, na
         path = (info if file.isupper() or file == "entry_points.txt" else package) / file
         text = path.read_text() if path.exists() else ""
         assert old in text, f"{file} does not hold {old!r}"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text.replace(old, new, 1))
         for row in new.splitlines() if file == "RECORD" else ():  # from Python 3.12 on, a file that is not there is not listed
             listed = site / row.partition(",")[0]

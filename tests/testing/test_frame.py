@@ -297,6 +297,7 @@ def test_pytest_shares_the_checks_among_workers(tmp_path: Path) -> None:
     make(tmp_path)
     done = in_pytest(tmp_path, "--gentk", "tides", "-k", "metadata or requirement or schedule", "-n", "2", "--dist", "loadgroup")
     assert done.returncode == 0 and "4 passed" in done.stdout, done.stdout
+    assert "gentk: the checks of tides took" in done.stdout and "s of CPU" in done.stdout  # told by the workers
 
 
 def test_pytest_is_told_of_a_plugin_that_is_not_there(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from gentk.testing import Skip, Suite, checks
 from gentk.testing.samplers import SamplerTrial
 from gentk.testing.schedules import ScheduleTrial
 
-from .broken import BROKEN, Broken
+from .broken import BROKEN, FOREIGN, RECIPE, Broken
 from .planted import installed, make
 
 CASES = [pytest.param(id, broken, id=f"{id}-{i}") for id, several in BROKEN.items() for i, broken in enumerate(several)]
@@ -31,6 +31,23 @@ def test_each_check_can_fail(id: str, broken: Broken, tmp_path: Path, weights: P
     found = results[broken.subject]
     assert (found.status, found.check) == ("failed", id)
     assert broken.said in found.reason and "\n" not in found.reason
+
+
+@pytest.mark.parametrize("requires", [
+    "Requires-Dist: Gentk_Swell>=1",
+    "Provides-Extra: data\nRequires-Dist: gentk-swell; extra == 'data'",
+    "Requires-Dist: gentk-coast[surf]",  # which brings it, with this extra
+])  # fmt: skip
+def test_what_a_recipe_names_may_come_from_what_is_required(requires: str, tmp_path: Path, weights: Path) -> None:
+    coast = "Metadata-Version: 2.1\nName: gentk-coast\nVersion: 1.0\nProvides-Extra: surf\nRequires-Dist: gentk-swell; extra == 'surf'\n"
+    edits = (*FOREIGN, ("../gentk_coast-1.0.dist-info/METADATA", "", coast), (RECIPE, 'name = "gauges"', 'name = "swell"'),
+             ("METADATA", "Requires-Dist: gentk", f"{requires}\nRequires-Dist: gentk"))  # fmt: skip
+    make(tmp_path, edits, weights)
+    with installed(tmp_path):
+        suite = Suite("tides")
+        (found,) = map(suite.run, suite.select(["recipes-installable"]))
+        suite.close()
+    assert found.status == "passed", found
 
 
 @pytest.mark.parametrize(("head", "said"), [

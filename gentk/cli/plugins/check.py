@@ -106,7 +106,7 @@ def _people(title: str, found: list[Result], counts: dict[str, int], seconds: fl
         table.add_row(id, *(f"[{STYLE[status]}]{counted[status]}[/]" if counted[status] else "" for status in ORDER))
     notes = [Text.assemble((status, STYLE[status]), f"  {about}: {reason}") for status, about, reason in _notes(found)]
     summary = ", ".join(f"{counts[status]} {status}" for status in ORDER)
-    end = Text(f"{title}: {counts['run']} run, {summary} in {seconds:.0f} s")
+    end = Text(f"{title}: {counts['run']} run, {summary} in {seconds:.0f} s ({sum(result.cpu for result in found):.0f} s of CPU)")
     return Group(table, Text(""), *notes, *([Text("")] if notes else []), end)
 
 

@@ -2,5 +2,6 @@
 
 from importlib import import_module
 
-for _module in ("contract", "training", "sampling", "conditioning", "likelihood", "latent", "sequences"):  # the order in which they run
+# In the order in which they run.
+for _module in ("contract", "training", "loss", "sampling", "conditioning", "likelihood", "latent", "sequences"):
     import_module(f"{__name__}.{_module}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ...noise import Philox
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COUNTING = ("length", "mask")  # leaves that say what counts of an example; whoever asked for z knows
+OTHERS = 4  # examples whose z are tried in an example's place
+JUDGED = 128  # examples; fewer tell too little of a model that has hardly been trained
+CHANCE, SAME = 3.0, 1e-3  # standard errors, and a share: a z that says nothing is neither better nor worse than another one's
+INVERSE = 1e-2  # of the scale: what the inverse of a deep flow may miss in float32
 SOLVED = 1e-4  # of the scale of x_t: by how much α x + σ eps may miss it
 
 
@@ -39,12 +44,16 @@ def encodes(trial: ModelTrial) -> None:
         torch.manual_seed(2)
         again = model.encode(batch)
         rows = torch.cat([model.encode({name: value[i : i + 1] for name, value in batch.items()}) for i in range(n)])
+        with ThreadPoolExecutor(1) as beside:  # as a model of its latents is trained
+            there = beside.submit(torch.no_grad()(model.encode), batch).result()
     if can(model, Decoder):
         fits({"z": whole}, {"z": model.latent}, "encode", (n,), drawn=True)
     elif len(whole) != n:
         raise Failure(f"encode of {n} examples has {len(whole)} rows")
     if not torch.equal(whole, again):
         raise Failure("encode differs the second time: give the mean, not a draw")
+    if (far := distance(there, whole)) > CLOSE * whole.is_floating_point():
+        raise Failure(f"encode in another thread is off by {far:.1e} of its scale: latents are encoded beside the training")
     if (far := distance(rows, whole)) > CLOSE * whole.is_floating_point():
         raise Failure(f"encode one by one is off by {far:.1e} of its scale from encode of all at once")
 
@@ -81,6 +90,45 @@ def decodes(trial: ModelTrial) -> None:
             for name, whole in x.items():
                 if (far := distance(torch.cat([row[name] for row in rows]), whole)) > CLOSE * whole.is_floating_point():
                     raise Failure(f"decode of {kind} z one by one is off by {far:.1e} of the scale of '{name}' from all at once")
+
+
+@check("model")
+def round_trip(trial: ModelTrial) -> None:
+    """What is encoded and decoded again comes nearer to the example than what another example's z decodes to, on average; where the
+    likelihood is exact and z has as many numbers as x, it is the example. Lossy models keep little, but nobody's z may say more of an
+    example than its own: `encode` and `decode` that do not belong together show here."""
+    import torch
+
+    from ...sampling import as_batch, evaluating
+
+    model = trial.model
+    if not can(model, Encoder) or not can(model, Decoder):
+        raise Skip("it does not both encode and decode")
+    batch = trial.examples(JUDGED)
+    x, leaf = batch["x"], model.data.leaves["x"]
+    cond = {name: value for name, value in batch.items() if name in model.conditions}
+    with torch.no_grad(), evaluating(model):
+        z = model.encode(batch)
+        own, *others = (as_batch(model.decode(z.roll(k, 0), cond))["x"] for k in range(1 + min(OTHERS, len(x) - 1)))
+    smooth = x.is_floating_point() and not model.latent.classes
+    if smooth and getattr(model, "likelihood", "") == "exact" and z[0].numel() == x[0].numel():
+        step = 0.0 if not leaf.levels > 1 or leaf.range is None else (leaf.range[1] - leaf.range[0]) / (leaf.levels - 1)
+        if (far := float((own - x).abs().max())) > INVERSE * float(x.abs().max()) + step:
+            raise Failure(f"decode(encode(x)) misses x by {far:.2g}, though its likelihood is exact and z as large as x")
+    if not others:
+        raise Skip("there is one example only")
+    mine, theirs = _error(own, x), torch.stack([_error(other, x) for other in others]).mean(0)
+    worse = mine - theirs
+    if not float(worse.mean()) <= max(CHANCE * float(worse.std()) / len(x) ** 0.5, SAME * float(theirs.mean())):
+        raise Failure(f"decode(encode(x)) is further from x than what other examples' z decode to, {float(mine.mean()):.3g} to "
+                      f"{float(theirs.mean()):.3g}: do encode and decode mean the same z?")  # fmt: skip
+
+
+def _error(one: Tensor, other: Tensor) -> Tensor:
+    """(n,) mean square differences; of classes, the shares that differ."""
+    if not other.is_floating_point():
+        return (one != other).double().flatten(1).mean(1)
+    return (one.double() - other.double()).square().flatten(1).mean(1)
 
 
 @check("model")
