@@ -68,9 +68,9 @@ def due_now(progress: Progress, every: int) -> bool:
 class Training:
     """A run in progress. Iterate it; it writes log, previews, weights and state as the recipe says. `save()` any time.
 
-    The folder is this training's from construction to `close()`, or to the end of a `with` block. Raises UsageError if another training
-    holds it, if it is not empty (without `resume`), and if it holds no run or the recipe is not the run's own (with it); GentkError if
-    nothing of the saved state can be read (unless `restart`).
+    The folder is this training's from construction until its rounds end, or until `close()` or the end of a `with` block. Raises
+    UsageError if another training holds it, if it is not empty (without `resume`), and if it holds no run or the recipe is not the run's
+    own (with it); GentkError if nothing of the saved state can be read (unless `restart`).
     """
 
     def __init__(
@@ -187,11 +187,14 @@ class Training:
         """
         try:
             yield from self._rounds()
+            self.close()
         except KeyboardInterrupt:
             self._rescued()
+            self.close()
             raise
         except Exception as error:
             where = self._rescued()
+            self.close()
             if not where:
                 raise
             kind = type(error) if type(error) in (GentkError, UsageError) else GentkError

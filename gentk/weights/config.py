@@ -148,7 +148,8 @@ def check_plugins(config: Mapping[str, Any]) -> None:
 
     name = str(config["plugin"])
     if name not in lookup.host().plugins:
-        raise GentkError(f"weights need plugin '{shown(name)}', which is not installed{offer(name)}")
+        remedy = offer(name) or "; ask their author what to install"
+        raise GentkError(f"weights need plugin '{shown(name)}', which is not installed{remedy}")
     _check_versions(name, config.get("requires") or {})
     lookup.model_spec(name, config["model"])
     if config.get("latents"):

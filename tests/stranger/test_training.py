@@ -30,7 +30,7 @@ CURVES = {
 def everything(folder: Path) -> dict[str, Any]:
     checkpoint = state.latest(folder / "state")
     assert checkpoint is not None
-    tensors, numbers = state.read(checkpoint)
+    _, tensors, numbers = state.read(checkpoint)
     saved = {f"{name}/{key}": value for name, group in tensors.items() for key, value in group.items()}
     return {**saved, "numbers": {key: value for key, value in numbers.items() if key != "files"}}
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
 from ...host import lookup
-from ...host.manager import one_line
 from ...host.specs import resolve
 from ...protocols import GradientModel, StatisticsModel, can
+from ...text import cause
 from ..registry import Failure, Skip, check
 from ..short import ROUNDS, snapshot
 from ..trial import ModelTrial, N
@@ -71,7 +71,7 @@ def _told(trial: ModelTrial, model: Any, phase: Any, dtype: torch.dtype | None) 
                 except Failure:
                     raise
                 except Exception as error:
-                    raise Failure(f"the loss of {where} fails: {one_line(error)}") from error
+                    raise Failure(f"the loss of {where} fails: {cause(error)}") from error
             for name, value in out.items():
                 if name not in ("weight", "sums"):
                     found.setdefault(name, []).append(_finite(name, value, where))
