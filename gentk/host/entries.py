@@ -77,7 +77,8 @@ def damage(ep: EntryPoint) -> str:
 
 
 def _wrong_name(dist: Distribution) -> str:
-    return "" if NAME.fullmatch(str(dist.metadata["Name"])) else repr(one_line(dist.metadata["Name"], 60))
+    name = dist.metadata["Name"]
+    return "" if isinstance(name, str) and NAME.fullmatch(name) else repr(one_line(name, 60))
 
 
 def _wrong_version(dist: Distribution) -> str:

@@ -189,16 +189,17 @@ class Training:
             yield from self._rounds()
             self.close()
         except KeyboardInterrupt:
-            self._rescued()
+            self._rescued("")
             self.close()
             raise
         except Exception as error:
-            where = self._rescued()
+            said = str(error) if isinstance(error, GentkError) else cause(error)
+            where = self._rescued(said)
             self.close()
             if not where:
                 raise
             kind = type(error) if type(error) in (GentkError, UsageError) else GentkError
-            raise kind((str(error) if isinstance(error, GentkError) else cause(error)) + where) from error
+            raise kind(said + where) from error
 
     def _rounds(self) -> Iterator[Progress]:
         pace, start = Pace(), time.monotonic()
@@ -274,7 +275,7 @@ class Training:
         self.ranks.share([shared])
         return dict(zip(found, shared.tolist(), strict=True))
 
-    def _rescued(self) -> str:
+    def _rescued(self, trouble: str) -> str:
         """Save the last completed round after a failure; what to add to the message. Nothing where no round is complete."""
         if not self.trainer.step:
             return ""
@@ -284,8 +285,9 @@ class Training:
                 return f"; the last saved state is kept, go on with: {again}" if state.latest(self.run.state) else "; nothing was saved"
             self._files()
         except Exception as error:  # a full disk may be what failed in the first place
-            why = f"step {self.trainer.step} could not be saved ({error if isinstance(error, GentkError) else cause(error)})"
-            return f"; {why}: make room, then go on from the last state with: {again}"
+            again_said = str(error) if isinstance(error, GentkError) else cause(error)
+            why = "" if again_said == trouble else f" ({again_said})"
+            return f"; step {self.trainer.step} could not be saved{why}: make room, then go on from the last state with: {again}"
         return f"; step {self.trainer.step} is saved, go on with: {again}"
 
     def _write(self, folder: Path) -> None:
