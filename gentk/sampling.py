@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from . import memory
 from .errors import UsageError, did_you_mean
 from .noise import Philox
 from .protocols import Batch, Condition, DataSpec, Decoder, LatentPrior, Sampler, Step, can
 
+TOGETHER = 16_000_000  # numbers drawn together at most: large examples come in smaller batches
 BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
 
 
@@ -230,9 +233,11 @@ def sample(
     conditions = known_conditions(model, sampler) if can(model, sampler.needs) else model.conditions
     asked = {**(cond or {}), **{k: options.pop(k) for k in list(options) if k in conditions}}
     sampler = with_options(sampler, options)
-    size = batch_size or BATCH
-    parts: list[dict[str, Tensor]] = []
+    numbers = sum(math.prod(leaf.shape) for leaf in final_data(model).leaves.values())
+    size = batch_size or max(1, min(BATCH, TOGETHER // max(numbers, 1)))
     wanted = range(n) if rows is None else rows
+    memory.check(8.0 * len(wanted) * numbers, f"{len(wanted):,} samples")
+    parts: list[dict[str, Tensor]] = []
     settings: dict[str, Any] = {"seed": seed, "sampler": sampler, "cond": asked, "total": n, "autocast": autocast}
     for first in range(wanted.start, wanted.stop, size):
         for step in stream(model, min(size, wanted.stop - first), first=first, **settings):

@@ -50,6 +50,15 @@ def cause(error: BaseException) -> str:
     return f"{one_line(type(error).__name__, 80)}: {one_line(error)}{harmless(place)}"
 
 
+def size(count: float) -> str:
+    """Bytes for people: "3.9 MB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
 def warn(text: object) -> None:
     """One line on stderr."""
     print("warning:", one_line(text, LINE), file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from .header import Header
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ..protocols import DataSpec
+
 MAX_NUMBERS = 100_000_000_000
+EXAMPLE = 1_000_000  # numbers that one example may have beside as many as there are parameters
 BESIDE = 250_000_000  # numbers that a model may make beside those in its file: critics, tables
 WIDER = {("F16", "F32"), ("BF16", "F32")}  # what may be stored narrower than the model wants it
 
@@ -42,6 +46,17 @@ def check_size(header: Header, model: nn.Module) -> None:
     if numbers > 8 * header.parameters + BESIDE:
         told = f"{numbers:.1e} parameters ({_size(4 * numbers)})"
         raise GentkError(f"{header.path.parent / CONFIG} describes {told}, the weights hold {header.parameters:.1e} of them")
+
+
+def check_example(header: Header, data: DataSpec) -> None:
+    """What one example is, against what the file holds: a network spends a hundred times as much memory on it. Raises GentkError."""
+    leaves = {**data.leaves, **data.conditions}
+    largest = max(leaves, key=lambda name: math.prod(leaves[name].shape))
+    numbers = math.prod(leaves[largest].shape)
+    if numbers > (most := EXAMPLE + header.parameters):
+        told = f"'{largest}' of {_by(leaves[largest].shape)}, {numbers:.1e} numbers in one example"
+        limit = f"weights of {header.parameters:.1e} parameters make {most:.1e} at most"
+        raise GentkError(f"{header.path.parent / CONFIG} describes {told}; {limit}")
 
 
 def _bounded(numbers: int, header: Header) -> None:

@@ -135,6 +135,7 @@ def measured(folder: Path, config: Mapping[str, Any]) -> safety.Header:
         empty = build(config)
     safety.compare(header, kept(empty))
     safety.check_size(header, empty)
+    safety.check_example(header, DataSpec.model_validate(config["data"]))
     return header
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import text
 from ..errors import GentkError, UsageError
 from .config import check_plugins, read_config
 from .files import SHARD, allowed, copied, size_of
@@ -53,7 +54,7 @@ def pulled(name: str, out: str | Path | None = None) -> Pulled:
         _check(folder)
     size = sum(size_of(folder / file) for file in wanted)
     if size > (free := cache.free(place)):
-        raise GentkError(f"{found[0]} needs {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free at {place.parent}: make room")
+        raise GentkError(f"{found[0]} needs {text.size(size)}, and {text.size(free)} are free at {place.parent}: make room")
     with replacing_folder(place) as temporary:
         for file in wanted:
             (temporary / file).parent.mkdir(parents=True, exist_ok=True)

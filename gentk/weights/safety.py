@@ -16,15 +16,15 @@ from . import header as headers
 from . import shards
 from .config import check_plugins, read_config
 from .files import CONFIG, INDEX, SHARD, TENSORS, allowed, member, read_json
-from .fit import check_size, compare
+from .fit import check_example, check_size, compare
 from .header import Header
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
-    "CONFIG", "INDEX", "TENSORS", "Header", "allowed", "check_plugins", "check_size", "compare", "files_of", "member", "parts",
-    "read_config", "read_header", "read_json", "read_tensors",
+    "CONFIG", "INDEX", "TENSORS", "Header", "allowed", "check_example", "check_plugins", "check_size", "compare", "files_of", "member",
+    "parts", "read_config", "read_header", "read_json", "read_tensors",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -40,22 +41,37 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+class _Counter(threading.local):
+    """How many parts this thread has made inside `skeleton`; None outside."""
+
+    made: int | None = None
+
+
+_counter = _Counter()
+
+
+def _count(*args: Any) -> None:
+    if _counter.made is None:
+        return
+    _counter.made += 1
+    if _counter.made > MAX_PARTS:
+        raise GentkError(f"it describes a model of more than {MAX_PARTS} parts")
+
+
+for _register in (registered_module, registered_parameter, registered_buffer):
+    _register(_count)  # once and for good: torch's tables of hooks are the process's, and other threads go through them
+
+
 @contextmanager
 def skeleton() -> Iterator[None]:
-    """Modules built inside have their tensors on the meta device. Raises GentkError once they are more than any model has: tensors cost
-    nothing there, but each module, parameter and buffer is an object of Python's."""
-    made = 0
+    """Modules built inside, in this thread, have their tensors on the meta device.
 
-    def count(*args: Any) -> None:
-        nonlocal made
-        made += 1
-        if made > MAX_PARTS:
-            raise GentkError(f"it describes a model of more than {MAX_PARTS} parts")
-
-    hooks = [register(count) for register in (registered_module, registered_parameter, registered_buffer)]
+    Raises GentkError once they are more than any model has: tensors cost nothing there, but each module, parameter and buffer is an object
+    of Python's.
+    """
+    outer, _counter.made = _counter.made, 0
     try:
         with torch.device("meta"), _Uninitialised():
             yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        _counter.made = outer

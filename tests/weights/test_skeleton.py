@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+import gentk
 from gentk.errors import GentkError
 from gentk.weights import skeleton
 
@@ -58,3 +60,38 @@ def test_a_model_of_too_many_parts_is_not_built(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(GentkError, match="more than 100 parts"), skeleton.skeleton():
         nn.ParameterList(nn.Parameter(torch.zeros(1)) for _ in range(10**9))
     assert len(nn.ModuleList(nn.SiLU() for _ in range(200))) == 200  # outside, nothing is counted
+
+
+def test_threads_that_load_and_threads_that_build_do_not_meet() -> None:
+    """Eight threads load, four build modules of their own, under one interpreter that switches often: all get what they would alone."""
+    names = ("ddpm/moons", "classical/gmm", "vae/ae-mnist", "ddpm/swiss-roll")
+    alone = {name: gentk.load(name).state_dict() for name in names}
+    trouble: list[BaseException] = []
+
+    def loads(k: int) -> None:
+        for i in range(6):
+            found = gentk.load(name := names[(i + k) % len(names)]).state_dict()
+            assert all(torch.equal(value, found[key]) for key, value in alone[name].items())
+
+    def builds(k: int) -> None:
+        for _ in range(40):
+            made = nn.Sequential(*(nn.Linear(3, 3) for _ in range(20)))
+            assert not any(p.is_meta for p in made.parameters()) and float(made[0].weight.abs().sum()) > 0
+
+    def run(work: Any, k: int) -> None:
+        try:
+            work(k)
+        except BaseException as error:
+            trouble.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=run, args=(work, k)) for work, count in ((loads, 8), (builds, 4)) for k in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not trouble
