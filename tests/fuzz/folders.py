@@ -26,8 +26,13 @@ def mutate(folder: Path, chance: random.Random) -> str:
 
 
 def _file(folder: Path, chance: random.Random) -> Path | None:
-    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
+    found = sorted(filter(_own, folder.iterdir()))
     return chance.choice(found) if found else None
+
+
+def _own(path: Path) -> bool:
+    """Whether it may be read and written here: a pipe would be waited for, and a link leads to somebody's file."""
+    return path.is_file() and not path.is_symlink()
 
 
 def bits(folder: Path, chance: random.Random) -> str:
@@ -53,6 +58,8 @@ def cut(folder: Path, chance: random.Random) -> str:
 def structure(folder: Path, chance: random.Random) -> str:
     """A value anywhere in config.json is another, gone, or renamed."""
     path = folder / "config.json"
+    if not _own(path):
+        return "nothing"
     try:
         config = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -80,7 +87,7 @@ def structure(folder: Path, chance: random.Random) -> str:
 def header(folder: Path, chance: random.Random) -> str:
     """The text of the safetensors header."""
     path = folder / "model.safetensors"
-    if not path.is_file() or len(raw := path.read_bytes()) < 16:
+    if not _own(path) or len(raw := path.read_bytes()) < 16:
         return "nothing"
     length = min(int.from_bytes(raw[:8], "little"), len(raw) - 8)
     text = raw[8 : 8 + length]
@@ -100,7 +107,7 @@ def files(folder: Path, chance: random.Random) -> str:
     if what == "folder":
         path.mkdir()
     elif what == "link":
-        path.symlink_to("/etc/passwd")
+        path.symlink_to("../../../elsewhere")
     elif what == "pipe":
         os.mkfifo(path)
     elif what == "empty":

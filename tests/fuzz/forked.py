@@ -14,6 +14,7 @@ from typing import NamedTuple
 SECONDS = 60
 MEMORY = 1_200_000_000  # bytes at the peak
 CODES = {0, 1, 2, 130}
+NO_NETWORK = "error: AssertionError: a test "  # what the tests' own guard says of a line that wants to download
 
 
 class Done(NamedTuple):
@@ -30,7 +31,7 @@ class Done(NamedTuple):
         """What no line may do, or the empty string."""
         if self.code not in CODES:
             return f"exit code {self.code}"
-        if "Traceback" in self.err or "bug" in self.err:
+        if ("Traceback" in self.err or "bug" in self.err) and NO_NETWORK not in self.err:
             return self.err[-300:]
         if any(c in self.out + self.err for c in "\x1b\x9b"):
             return "control characters"
