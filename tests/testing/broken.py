@@ -19,7 +19,7 @@ FOREIGN = (  # another plugin beside it
      "@hookimpl\ndef gentk_datasets(): yield DatasetSpec('swell', 'gentk_tides.data:gauges', 'image', summary='Swell')\n"
      "@hookimpl\ndef gentk_samplers(): yield SamplerSpec('swash', 'gentk_tides.sampler:Ebb', summary='Swash')\n"),
     ("../gentk_swell-1.0.dist-info/METADATA", "",
-     "Metadata-Version: 2.1\nName: gentk-swell\nVersion: 1.0\nRequires-Dist: gentk>=0.1,<0.2\n"),
+     "Metadata-Version: 2.1\nName: gentk-swell\nVersion: 1.0\nRequires-Dist: gentk-core>=0.1,<0.2\n"),
     ("../gentk_swell-1.0.dist-info/entry_points.txt", "", "[gentk]\nswell = gentk_swell\n"),
 )  # fmt: skip
 
@@ -108,7 +108,7 @@ WHOLE: dict[str, list[Broken]] = {
         Broken((*FOREIGN, (RECIPE, 'name = "ebb"', 'name = "swash"')), "tides", "recipe 'brest': sampler 'swash' comes from gentk-swell"),
         Broken((*FOREIGN, ("plugin.py", '"tides",', '"tides", sampler="swash", target=')), "tides", "model 'tides': sampler 'swash' comes"),
         Broken((*FOREIGN, (RECIPE, 'name = "gauges"', 'name = "swell"'),
-                ("METADATA", "Requires-Dist: gentk", f"{DEV}Requires-Dist: gentk")),
+                ("METADATA", "Requires-Dist: gentk-core", f"{DEV}Requires-Dist: gentk-core")),
                "tides", "data set 'swell' comes from gentk-swell"),
     ],
     "specs-resolve": [
