@@ -41,7 +41,7 @@ def test_each_check_can_fail(id: str, broken: Broken, tmp_path: Path, weights: P
 def test_what_a_recipe_names_may_come_from_what_is_required(requires: str, tmp_path: Path, weights: Path) -> None:
     coast = "Metadata-Version: 2.1\nName: gentk-coast\nVersion: 1.0\nProvides-Extra: surf\nRequires-Dist: gentk-swell; extra == 'surf'\n"
     edits = (*FOREIGN, ("../gentk_coast-1.0.dist-info/METADATA", "", coast), (RECIPE, 'name = "gauges"', 'name = "swell"'),
-             ("METADATA", "Requires-Dist: gentk", f"{requires}\nRequires-Dist: gentk"))  # fmt: skip
+             ("METADATA", "Requires-Dist: gentk-core", f"{requires}\nRequires-Dist: gentk-core"))  # fmt: skip
     make(tmp_path, edits, weights)
     with installed(tmp_path):
         suite = Suite("tides")
