@@ -31,7 +31,7 @@ def old_names(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "line",
     [
-        "pip install gentk",
+        "pip " + "install gentk",  # in two, so that a search for the real ones finds none
         "$ pip install 'gentk[all]'",
         'uv pip install -U "gentk[ode]"',
         "uv tool install gentk --with gentk-vae",
