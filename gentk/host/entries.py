@@ -56,6 +56,11 @@ def distribution_name(dist: Distribution | None) -> str:
         return "?"
 
 
+def package(ep: EntryPoint) -> str:
+    """The top-level package that an entry point names; empty where its value names none."""
+    return ep.value.partition(":")[0].partition(".")[0].strip()
+
+
 def damage(ep: EntryPoint) -> str:
     """What is wrong with the metadata of an entry point's distribution, in a few words, or the empty string."""
     dist: Any = ep.dist

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import GentkError, UsageError, did_you_mean
+from .entries import package as package_of
 from .manager import Host
 from .provenance import package_dir
 from .specs import resolve
@@ -160,7 +161,7 @@ def identify(model: Any) -> tuple[str, str]:
     kind = type(model)
     package = kind.__module__.partition(".")[0]
     for name, plugin in host().plugins.items():
-        if any(ep.module.partition(".")[0] == package for ep in plugin.entry_points):
+        if any(package_of(ep) == package for ep in plugin.entry_points):
             offered = specs("models", name).values()
             here = f"{kind.__module__}:{kind.__qualname__}"
             # By name first: another model of the plugin may not be importable, or only slowly.
