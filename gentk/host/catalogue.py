@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import did_you_mean
 from .entries import entries
+
+KINDS = ("datasets", "samplers", "schedules", "metrics", "modalities")  # what is looked up by name in all plugins
 
 
 class Published(NamedTuple):
@@ -17,6 +20,7 @@ class Published(NamedTuple):
     distribution: str
     summary: str
     keywords: tuple[str, ...]
+    offers: Mapping[str, tuple[str, ...]] = {}  # kind ("datasets", "samplers" …) → names
 
     def mentions(self, text: str) -> bool:
         """Whether all words of `text` occur in what is said of it."""
@@ -30,7 +34,17 @@ def published() -> dict[str, Published]:
     import tomllib
 
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
-    return {name: Published(name, row["distribution"], row["summary"], tuple(row["keywords"])) for name, row in sorted(table.items())}
+    return {name: _entry(name, row) for name, row in sorted(table.items())}
+
+
+def _entry(name: str, row: Mapping[str, Any]) -> Published:
+    offers = {kind: tuple(row[kind]) for kind in KINDS if kind in row}
+    return Published(name, row["distribution"], row["summary"], tuple(row["keywords"]), offers)
+
+
+def offering(kind: str, name: str) -> Published | None:
+    """The plugin that we publish which offers a data set, sampler … of this name."""
+    return next((entry for entry in published().values() if name in entry.offers.get(kind, ())), None)
 
 
 def offer(name: str) -> str:

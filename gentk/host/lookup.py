@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import GentkError, UsageError, did_you_mean
+from .catalogue import offering
 from .entries import package as package_of
 from .manager import Host
 from .provenance import package_dir
@@ -121,7 +122,17 @@ def find(kind: str, name: str, plugin: str | None = None) -> Found:
     owners = [known.partition("/")[0] for known in everywhere if known.partition("/")[2] == name]
     if owners:
         raise UsageError(f"{one(kind)} '{name}' is offered by {' and '.join(owners)}: say {owners[0]}/{name}")
-    raise UsageError(f"no {one(kind)} '{name}'{did_you_mean(name, everywhere)}")
+    raise UsageError(f"no {one(kind)} '{name}'{_offered(kind, name) or did_you_mean(name, everywhere)}")
+
+
+def _offered(kind: str, name: str) -> str:
+    """Who offers what was not found, as follows the error on its line: a plugin to install, or one that is installed and cannot be used."""
+    entry = offering(kind, name)
+    if entry is None:
+        return ""
+    if plugin := host().plugins.get(entry.plugin):
+        return f"; {entry.distribution} offers it, and is {plugin.status}" + (f": {plugin.reason}" if plugin.reason else "")
+    return f"; {entry.distribution} offers it: gentk plugins install {entry.plugin}"
 
 
 def model_spec(plugin: str, name: str = "") -> Any:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gentk.host.catalogue import offer, published
+from gentk.host import lookup
+from gentk.host.catalogue import KINDS, offer, published
 from tests.fakes import GOOD, fake
 from tests.running import gentk
+from tests.wheels.workshop import Workshop
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 
@@ -22,6 +24,24 @@ def test_every_plugin_of_the_repository_is_in_the_catalogue_and_nothing_else() -
         wanted |= dict.fromkeys(project["entry-points"]["gentk"], project["name"])
     assert {entry.plugin: entry.distribution for entry in published().values()} == wanted
     assert all(entry.summary and entry.keywords and "\n" not in entry.summary for entry in published().values())
+
+
+@pytest.mark.parametrize("plugin", sorted(published()))
+def test_the_catalogue_names_what_each_plugin_offers(plugin: str) -> None:
+    found = {kind: tuple(sorted(lookup.specs(kind, plugin))) for kind in KINDS}
+    assert published()[plugin].offers == {kind: names for kind, names in found.items() if names}
+
+
+def test_what_a_plugin_that_is_not_there_offers_is_told_with_the_command(workshop: Workshop, tmp_path: Path) -> None:
+    made = workshop.environment(tmp_path / "env", "gentk-ddpm")
+    lines = {"moons": "train --recipe moons --dry-run", "mnist": "train --dataset mnist --dry-run", "digits": "plot data digits"}
+    for name, line in lines.items():
+        failed = made.gentk(*line.split())
+        told = f"error: no data set '{name}'; gentk-datasets offers it: gentk plugins install datasets\n"
+        assert (failed.returncode, failed.stderr) == (2, told)
+    disabled = gentk("plot", "data", "moons", "-x", "datasets")
+    assert disabled.returncode == 2 and "; gentk-datasets offers it, and is disabled: blocked by -x" in disabled.stderr
+    assert "did you mean 'mnist'?" in gentk("train", "--dataset", "mnizt", "--dry-run").stderr
 
 
 @pytest.fixture

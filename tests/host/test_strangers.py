@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,27 @@ def test_summaries_of_strangers_are_text(tmp_path: Path) -> None:
         sound(done)
         assert done.returncode == 0, done.stderr
     assert "[/foo]" in gentk("--help", site=tmp_path).stdout and "[e]vil" in gentk("models", site=tmp_path).stdout
+
+
+def test_help_and_errors_of_hostile_weights_are_text(tmp_path: Path) -> None:
+    from gentk.host.lookup import weights_path
+
+    folder = Path(shutil.copytree(weights_path("ddpm", "moons"), tmp_path / "w"))
+    about = json.loads((folder / "config.json").read_text())
+    names = ["[/foo]", "x\x1b]8;;http://evil\x07\u202e"]
+    about["conditions"]["label"].update(help="[/foo] [bold]which[/]", names=names)
+    about["data"]["conditions"]["label"]["names"] = names
+    about["sampler"]["options"].update(spacing="[/foo]\x9b2J")
+    (folder / "config.json").write_text(json.dumps(about))
+    helped = gentk("sample", "--help", "--weights", str(folder))
+    sound(helped)
+    assert helped.returncode == 0 and "[/foo] [bold]which[/]" in helped.stdout and helped.stdout.count("[/foo]") == 2, helped.stderr
+    for words in (("--label", "zzz"), ("--label", "[/foo", "--steps", "x"), ("--no-such-flag", "1"), ()):
+        refused = gentk("sample", "--weights", str(folder), "-n", "1", "--out", str(tmp_path / "a.csv"), *words)
+        sound(refused)
+        assert refused.returncode in (1, 2) and "error:" in refused.stderr
+    bar = {"_GENTK_COMPLETE": "complete_bash", "COMP_WORDS": f"gentk sample --weights {folder} --label ", "COMP_CWORD": "5"}
+    sound(gentk(**bar))
 
 
 # ---------------------------------------------------------------- who is imported

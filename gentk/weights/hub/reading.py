@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
+from ... import text
 from ...errors import GentkError
 from .. import shards
 from ..files import CONFIG, INDEX, TENSORS, opened
@@ -205,7 +206,7 @@ def fetch(listing: Listing, names: Iterable[str]) -> Path:
     lacking = [name for name in names if not (folder / name).exists()]
     needed, free = listing.size(lacking), cache.free(folder)
     if needed > free:
-        sizes = f"needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
+        sizes = f"needs {text.size(needed)}, and {text.size(free)} are free"
         raise GentkError(f"{listing.repo} {sizes} at {cache.root()}: make room, or set HF_HUB_CACHE")
     if needed > LARGE:
         print(f"fetching {needed / 1e6:.1f} MB of {listing.repo} at {listing.sha[:12]}", file=sys.stderr)
