@@ -86,6 +86,10 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a long schedule": (lambda c: c["config"].update(schedule_options={"steps": 10**12}), "from 1 to 1000000"),
     "latents": (lambda c: c.update(latents={"plugin": "ddpm"}), "'latents.model' is missing"),
     "requires": (lambda c: c.update(requires={"gentk-ddpm": ">=900"}), "weights need gentk-ddpm>=900, this is gentk-ddpm "),
+    "a size that is true": (lambda c: c["data"]["leaves"]["x"].update(shape=[True, 2]), "data.leaves.x.shape.0: should be a valid integer"),
+    "levels that are true": (lambda c: c["data"]["leaves"]["x"].update(levels=True), "data.leaves.x.levels: should be a valid integer"),
+    "classes in a text": (lambda c: c["data"]["conditions"]["label"].update(classes="3"), "label.classes: should be a valid integer"),
+    "classes that are true": (lambda c: c["conditions"]["label"].update(classes=True), "classes: should be a valid integer"),
     "requires what": (lambda c: c.update(requires={"gentk-core": "newer"}), "no range of versions"),
 }
 
