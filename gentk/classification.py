@@ -12,7 +12,7 @@ from .likelihood import asked, log_prob
 from .protocols import Batch
 
 
-def classify(model: Any, batch: Batch, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
+def classify(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
     """log p(y | x), (n, K) float64 on the host: each row's exponentials sum to 1. A `label` in the batch is not looked at.
 
     The prior is how often each class occurred in the data (`frequencies`; all alike where that is not known). `options` are those of
@@ -22,7 +22,7 @@ def classify(model: Any, batch: Batch, *, seed: int = 0, batch_size: int | None 
     return joint - joint.logsumexp(1, keepdim=True)
 
 
-def log_joint(model: Any, batch: Batch, **asking: Any) -> Tensor:
+def log_joint(model: Any, batch: Batch, /, **asking: Any) -> Tensor:
     """log p(x, y), (n, K). Every class is asked with the same noise (dequantisation, probes, importance samples): common random
     numbers, so that what they share cancels in the difference between classes."""
     prior = log_prior(model)

@@ -20,7 +20,7 @@ Count = Annotated[int, Field(ge=1)]
 STEPS = 100
 
 
-def encode(model: Any, batch: Batch, **options: Any) -> Tensor:
+def encode(model: Any, batch: Batch, /, **options: Any) -> Tensor:
     """z (n, …): an Encoder's latents, or for a Denoiser the noise from which `returned` comes back to batch["x"].
 
     Its conditions are those of the batch. `options` are the keyword-only parameters of the model's own `encode`, or of `noise_of`

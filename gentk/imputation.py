@@ -15,7 +15,7 @@ from .protocols import Batch, Denoiser, Imputer, can
 from .sampling import evaluating, sample, with_options
 
 
-def impute(model: Any, batch: Batch, known: Tensor, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
+def impute(model: Any, batch: Batch, known: Tensor, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
     """x (n, …) on the host: batch["x"] bit for bit where `known` (of its shape, or broadcasting to it), and a draw of the rest.
 
     What stands in x where it is not known is not looked at: it may be NaN. Row i's draw belongs to (seed, i). `options` are the

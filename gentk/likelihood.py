@@ -16,7 +16,7 @@ from .protocols import Batch, Denoiser, Likelihood, can
 from .sampling import evaluating
 
 
-def log_prob(model: Any, batch: Batch, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
+def log_prob(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
     """Nats per example, (n,) on the host: a density in the data's units, or a mass where they are quantised (`levels`).
 
     What is random in it (dequantisation, probes, importance samples) belongs to (seed, row), so that the batch size changes nothing.

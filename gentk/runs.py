@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import GentkError
+from .text import warn
 
 RECIPE, LOG, PICTURE, SAMPLES, STATE, BEST = "recipe.toml", "log.jsonl", "loss.png", "samples", "state", "best"
 LOCK = ".lock"  # held by the process that trains
@@ -78,7 +78,7 @@ class Run:
         """Forget what came after round `step`: a resumed run writes it again."""
         rows, damaged = self._read()
         if damaged > 1:  # one line is what a kill leaves
-            print(f"warning: {self.log_file}: {damaged} lines are damaged and are left out", file=sys.stderr)
+            warn(f"{self.log_file}: {damaged} lines are damaged and are left out")
         temporary = self.folder / (LOG + ".tmp")
         temporary.write_text("".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step), "utf-8")
         os.replace(temporary, self.log_file)

@@ -117,7 +117,7 @@ def shown_by(mask: str, data: DataSpec, n: int) -> Tensor:
         raise UsageError(f"--known-mask: {error}") from None
 
 
-def filled(model: Any, case: Case, draws: int, **asking: Any) -> Tensor:
+def filled(model: Any, case: Case, draws: int, /, **asking: Any) -> Tensor:
     """One draw of what is missing, or the mean of several; of classes the commonest."""
     from ..imputation import impute as fill
 

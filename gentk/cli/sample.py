@@ -66,10 +66,6 @@ def flags(found: Subject, words: Mapping[str, Any]) -> list[Flag]:
     return [*mine, *asked, *option_flags(found.sampler_class(), dict(found.options), panel)]
 
 
-INNER = frozenset(("self", "model", "batch", "noise", "cond", "known", "n", "x", "z", "rows", "case", "draws", "function", "options"))
-"""What a method is handed by us: no option of `-o`, whatever a method calls it."""
-
-
 def pairs(given: list[str], flags: Mapping[str, Any], command: Callable[..., Any] | None = None) -> dict[str, Any]:
     """`-o key=value …`; the value is read as TOML where it is TOML.
 
@@ -88,8 +84,6 @@ def pairs(given: list[str], flags: Mapping[str, Any], command: Callable[..., Any
             raise UsageError(f"{key} is given twice")
         if command and (flag := "--" + key.replace("_", "-")) in own_names(command):
             raise UsageError(f"no option '{key}' for -o: say {flag}")
-        if command and key in INNER:
-            raise UsageError(f"no option '{key}' for -o")
         values[key] = literal(value)
     return values
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ..errors import GentkError, UsageError
 from ..recipes import Recipe
 from ..runs import Run
+from ..text import warn
 from . import state
 
 MAY_CHANGE = frozenset(
@@ -35,7 +35,7 @@ def whole_checkpoint(run: Run, *, restart: bool) -> Path | None:
             wrong.append((folder, str(error)))
             continue
         for damaged, why in wrong:
-            _warn(f"{why}; the run goes on from step {step}")
+            warn(f"{why}; the run goes on from step {step}")
             set_aside(damaged)
         return folder
     rows = len(run.log())
@@ -44,10 +44,10 @@ def whole_checkpoint(run: Run, *, restart: bool) -> Path | None:
         lost = f"the optimizers and {rows} rows of the log cannot be gone on with"
         raise GentkError(f"{why}; {lost}. Add --restart to begin again at step 0, or train a new run with --init {run.folder}")
     for folder, why in wrong:
-        _warn(f"{why}; the run begins again at step 0")
+        warn(f"{why}; the run begins again at step 0")
         set_aside(folder)
     if rows:
-        _warn(f"{run.folder} has no saved state: training begins at step 0, and {rows} rows of its log are removed")
+        warn(f"{run.folder} has no saved state: training begins at step 0, and {rows} rows of its log are removed")
     return None
 
 
@@ -84,7 +84,3 @@ def _flat(table: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 def _shown(value: Any) -> str:
     text = "unset" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr)

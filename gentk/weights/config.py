@@ -56,8 +56,7 @@ def _check(config: Mapping[str, Any], path: Path, where: tuple[str, ...] = ()) -
                 continue
             raise GentkError(f"{path}: '{'.'.join((*where, key))}' is missing")
         try:
-            kind.validate_json(json.dumps(config[key]), strict=True)  # true is no 1, and "3" no 3
-            found[key] = kind.validate_python(config[key])
+            found[key] = kind.validate_json(json.dumps(config[key]), strict=True)  # true is no 1, and "3" no 3
         except ValidationError as error:
             raise _complaint(error, path, (*where, key)) from None
     wrong = _wrong_names(found) or wrong_data(found["data"]) or wrong_conditions(found.get("conditions", {}))

@@ -111,15 +111,15 @@ def test_training_into_no_folder(place: str, tmp_path: Path) -> None:
     ("line", "said"),
     [
         ("classify --plugin classical --recipe naive-bayes -o seed=1", "no option 'seed' for -o: say --seed"),
-        ("classify --plugin classical --recipe naive-bayes -o model=1", "no option 'model' for -o"),
-        ("classify --plugin classical --recipe naive-bayes -o batch=1", "no option 'batch' for -o"),
+        ("classify --plugin classical --recipe naive-bayes -o model=1", "no option 'model' for -o: say --model"),
+        ("classify --plugin classical --recipe naive-bayes -o batch=1", "has no option 'batch'"),
         ("classify --plugin classical --recipe naive-bayes -o batch-size=1", "no option 'batch_size' for -o: say --batch-size"),
         ("likelihood --recipe swiss-roll -o seed=1", "no option 'seed' for -o: say --seed"),
-        ("likelihood --recipe swiss-roll -o noise=1", "no option 'noise' for -o"),
-        ("likelihood --recipe swiss-roll -o self=1", "no option 'self' for -o"),
-        ("encode --plugin vae --recipe mnist -o model=1", "no option 'model' for -o"),
+        ("likelihood --recipe swiss-roll -o noise=1", "has no option 'noise'"),
+        ("likelihood --recipe swiss-roll -o self=1", "has no option 'self'"),
+        ("encode --plugin vae --recipe mnist -o model=1", "no option 'model' for -o: say --model"),
         ("impute --plugin classical --recipe gmm -o seed=1", "no option 'seed' for -o: say --seed"),
-        ("impute --plugin classical --recipe gmm -o known=1", "no option 'known' for -o"),
+        ("impute --plugin classical --recipe gmm --missing 0.5 -o known=1", "has no option 'known'"),
         ("sample --recipe moons -o self=1", "has no option 'self'"),
         ("sample --recipe moons -o model_config=1", "no option 'model_config'"),
     ],
@@ -127,6 +127,13 @@ def test_training_into_no_folder(place: str, tmp_path: Path) -> None:
 def test_names_of_inner_arguments_are_no_options(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(line.split()) == 2
     assert said in (told := capsys.readouterr().err) and told.count("\n") == 1 and "bug" not in told
+
+
+def test_a_method_may_call_its_options_as_our_own_functions_do() -> None:
+    from gentk.cli.likelihood import likelihood
+    from gentk.cli.sample import pairs
+
+    assert pairs(["draws=3", "x=1", "n=2"], {}, likelihood) == {"draws": 3, "x": 1, "n": 2}
 
 
 def test_error_lines_are_bounded(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

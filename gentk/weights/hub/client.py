@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...distribution import version
 from ...errors import GentkError
+from ...text import one_line
 from ..files import shown
 from . import guard
 from .refusals import Missing, Unreachable
@@ -122,6 +123,3 @@ def _answered(error: Any, where: str) -> tuple[type[GentkError], str]:
 
 _TIMES = "six"  # len(WAITS) + 1; the client's own patience is the same
 
-
-def one_line(error: object) -> str:
-    return shown(" ".join(str(error).split()), 160)
