@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -134,6 +135,16 @@ def test_a_method_may_call_its_options_as_our_own_functions_do() -> None:
     from gentk.cli.sample import pairs
 
     assert pairs(["draws=3", "x=1", "n=2"], {}, likelihood) == {"draws": 3, "x": 1, "n": 2}
+
+
+@pytest.mark.parametrize("words", [[], ["plot"]])
+def test_a_command_without_arguments_is_its_help(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(words) == 2
+    shown = capfd.readouterr()
+    assert "Usage: gentk" in shown.out and shown.err == ""
+    assert cli.run([*words, "--json"]) == 2
+    told = json.loads(capfd.readouterr().out)
+    assert told["exit_code"] == 2 and told["error"].strip()
 
 
 def test_error_lines_are_bounded(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ class Done(NamedTuple):
             return f"exit code {self.code}"
         if ("Traceback" in self.err or "bug" in self.err) and NO_NETWORK not in self.err:
             return self.err[-300:]
+        if "error: \n" in self.err or self.err.endswith("error:"):
+            return "an error without words"
         if any(c in self.out + self.err for c in "\x1b\x9b"):
             return "control characters"
         if self.peak > MEMORY:

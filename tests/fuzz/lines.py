@@ -13,7 +13,7 @@ LINES = [
     "sample --recipe moons --trajectory t.gif -n 5 --steps 2", "sample --help", "interpolate --recipe moons --seeds 0,1 --steps 2",
     "likelihood --recipe swiss-roll -n 2 -o steps=4 -o probes=1", "models --json", "likelihood --plugin classical --recipe gmm -n 3",
     "classify --plugin classical --recipe gmm -n 3", "inspect ddpm/moons", "recipes",
-    "encode --recipe swiss-roll -n 2 -o steps=3 --out z.npz", "impute --plugin classical --recipe gmm -n 2", "datasets",
+    "encode --recipe swiss-roll -n 2 -o steps=3 --out z.npz", "impute --plugin classical --recipe gmm -n 2 --missing 0.5", "datasets",
     "samplers --json",
     "train --recipe moons --out run --set training.steps=2 --set model.config.width=8 --set training.batch_size=8 --dry-run", "metrics",
     "train --plugin classical --recipe gmm --dry-run", "train --recipe moons --dataset moons --split test --dry-run", "schedules",
@@ -25,7 +25,8 @@ LINES = [
 ]  # fmt: skip
 VALUES = [
     "", " ", "0", "-1", "1e309", "nan", "inf", "99999999999999999999999", "-99999999999999999999", "1.5", "true", "[]", "{}", "[1,2",
-    "=", "a=b", "--", "-", "/", ".", "..", "../x", "/nowhere/x", "x" * 5000, "\u202eabc", "\x1b[31mred", "[/foo]", "[bold]", "é漢👩",
+    "=", "a=b", "--", "-", "/", ".", "..", "../nowhere/x", "/nowhere/x", "x" * 5000, "\u202eabc", "\x1b[31mred", "[/foo]", "[bold]",
+    "é漢👩",
     "\ud800", "'", '"', "`id`", "$(id)", "%s%n", "a\nb", "a\tb", "NUL", "con.png", "x.png", "x.csv", "x.gif", "x.npz", "x.exe", ".png",
     "none", "0-9", "3,4", "1,2-0", "0-999999999", "ddpm", "ddpm/mnist", "vae", "moons", "markov", "user/repo", "user/repo@main", "@",
     "a/b/c", "https://x/y", "file:///etc/passwd", "training.lr",
@@ -40,6 +41,7 @@ KEYS = [
     "steps", "seed", "model", "self", "noise", "training.lr", "training", "training.steps", "model.config", "model.config.width",
     "dataset.name", "x.y.z", "", ".", "a..b", "sampler.name", "training.optimizers.main.lr", "dataset.options.noise", "model.plugin",
 ]  # fmt: skip
+SETS = {"train": "--set", **dict.fromkeys(("sample", "interpolate", "likelihood", "encode", "impute", "classify"), "-o")}
 KEPT = {"train": ("--dry-run",), "push": ("--dry-run",), "plugins": ()}  # what keeps a line from doing what takes long
 
 
@@ -50,27 +52,36 @@ def lines(count: int, seed: int) -> Iterator[list[str]]:
 
 
 def mutated(chance: random.Random) -> list[str]:
+    """One of the lines, changed in one to three places: mostly a value, or a flag that the command has, so that it is read to the end."""
     words = chance.choice(LINES).split()
-    for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 5))):
-        place = chance.randrange(len(words) + 1)
-        what = chance.randrange(8)
-        if what == 0 and words:
-            del words[chance.randrange(len(words))]
-        elif what == 1 and words:
-            words[chance.randrange(len(words))] = chance.choice(VALUES)
-        elif what == 2:
-            words.insert(place, chance.choice(VALUES))
-        elif what == 3:
+    command = words[0]
+    for _ in range(chance.choice((1, 1, 1, 1, 2, 3))):
+        place = chance.randrange(1, len(words) + 1)
+        values = [i for i in range(1, len(words)) if not words[i].startswith("-")]
+        what = chance.random()
+        if what < 0.4 and values:
+            words[chance.choice(values)] = chance.choice(VALUES)
+        elif what < 0.6:
+            words += [chance.choice(own_flags(command)), chance.choice(VALUES)]
+        elif what < 0.75 and command in SETS:
+            words += [SETS[command], f"{chance.choice(KEYS)}={chance.choice(VALUES)}"]
+        elif what < 0.8:
             words[place:place] = [chance.choice(FLAGS), chance.choice(VALUES)]
-        elif what == 4:
-            words[place:place] = [chance.choice(("-o", "--set")), f"{chance.choice(KEYS)}={chance.choice(VALUES)}"]
-        elif what == 5 and words:
+        elif what < 0.85:
+            words.insert(place, chance.choice(VALUES))
+        elif what < 0.9 and len(words) > 1:
+            del words[chance.randrange(len(words))]
+        elif what < 0.95:
             words += words[chance.randrange(len(words)) :]
-        elif what == 6:
-            chance.shuffle(words)
         else:
-            words.insert(place, chance.choice(FLAGS))
+            chance.shuffle(words)
     return bounded([word.replace("\0", "") for word in words])
+
+
+def own_flags(command: str) -> list[str]:
+    """The flags that the lines of a command use."""
+    found = {word for line in LINES if line.split()[0] == command for word in line.split() if word.startswith("-")}
+    return sorted(found) or FLAGS
 
 
 def bounded(words: list[str]) -> list[str]:
