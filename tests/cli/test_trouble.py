@@ -142,8 +142,7 @@ def test_a_command_without_arguments_is_its_help(words: list[str], capfd: pytest
     assert cli.run(words) == 2
     shown = capfd.readouterr()
     assert "Usage: gentk" in shown.out and shown.err == ""
-    assert cli.run([*words, "--json"]) == 2
-    told = json.loads(capfd.readouterr().out)
+    told = json.loads(gentk(*words, "--json").stdout)
     assert told["exit_code"] == 2 and told["error"].strip()
 
 
