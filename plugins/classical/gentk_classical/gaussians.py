@@ -68,6 +68,9 @@ class Full:
         return x.mT @ x
 
     def coloured(self, z: Tensor, root: Tensor) -> Tensor:
+        d = root.shape[-1]
+        if z.shape[-2] > d:  # of many rows, one product costs less than solving for each
+            return z @ torch.linalg.solve_triangular(root, self.eye(d).to(root), upper=True)
         found: Tensor = torch.linalg.solve_triangular(root.mT, z.mT, upper=False).mT
         return found
 

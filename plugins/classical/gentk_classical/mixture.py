@@ -229,8 +229,8 @@ class GMM(nn.Module):
         component = noise.categorical(self._log_weights(n, cond.get("label")))
         z = noise.normal(mixture.means.shape[1]).double()
         x = torch.empty_like(z)
-        for k in torch.unique(component).tolist():
-            rows = component == k
+        for k in component.bincount().nonzero()[:, 0].tolist():
+            rows = (component == k).nonzero()[:, 0]
             x[rows] = mixture.means[k] + self.kind.coloured(z[rows][None], mixture.root[k : k + 1])[0]
         return self._finished(x)
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from gentk.errors import UsageError
+from gentk.philox import philox
 from gentk_datasets import points
-from gentk_datasets.counters import normals, philox, uniforms
+from gentk_datasets.counters import normals, uniforms
 
 FIGURES: dict[str, Callable[..., Any]] = {
     "swiss-roll": points.swiss_roll,
