@@ -14,11 +14,12 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Arithmetic = Literal["scaled", "log"]
 
-OFTEN = 4  # steps after which vectors are scaled
+OFTEN = 8  # steps after which vectors are scaled
+FACTOR = 1.0
 WORK = 1 << 17  # of n·K³: above, a step is enough work by itself, and transfer matrices (K times the work) do not pay
 
 
@@ -51,7 +52,7 @@ def filtered(initial: Tensor, transition: Tensor, emission: Tensor, arithmetic: 
     if arithmetic == "log":
         return _forward_log(initial, transition, emission).log_softmax(-1)
     passes = _passes(initial, transition, emission)
-    found = (passes.forward / passes.forward.sum(-1, keepdim=True)).log()
+    found = _in_order((passes.forward / passes.forward.sum(1, keepdim=True)).log(), *emission.shape[:2])
     if not bool(passes.sound.all()):
         found[~passes.sound] = _forward_log(initial, transition, emission[~passes.sound]).log_softmax(-1)
     return found
@@ -129,113 +130,124 @@ def _smoothed_log(initial: Tensor, transition: Tensor, emission: Tensor, length:
 
 # ---------------------------------------------------------------- scaled, in chunks
 class _Passes(NamedTuple):
-    """Each step's vectors are right up to a factor."""
+    """Step s of every chunk side by side: (size, K, m), m = n·chunks, the long dimension last. Each vector is right up to a factor."""
 
-    forward: Tensor  # (n, T, K) p(x_1 … x_t, state_t)
-    ahead: Tensor  # (n, T-1, K) p(x_t … x_T | state_t) for t from the second step on
-    backward: Tensor  # (n, T, K) p(x_t+1 … x_T | state_t)
-    evidence: Tensor  # (n, T) their product over forward, by which a posterior is divided
+    forward: Tensor  # (size, K, m) p(x_1 … x_t, state_t)
+    backward: Tensor  # (size, K, m) p(x_t+1 … x_T | state_t)
+    ahead: Tensor  # (size, K, m) p(x_t+1 … x_T | state_t+1)
+    joint: Tensor  # (size, K, m) forward ∘ backward
+    evidence: Tensor  # (size, m) its sum over the states, by which a posterior is divided
     log_likelihood: Tensor  # (n,)
     sound: Tensor  # (n,) whether every step finds the same likelihood
 
 
 def _smoothed_scaled(initial: Tensor, transition: Tensor, emission: Tensor, length: Tensor) -> tuple[Smoothed, Tensor]:
-    passes, states = _passes(initial, transition, emission), len(initial)
-    share = passes.forward / passes.evidence[..., None]
-    counts = torch.arange(1, emission.shape[1], device=length.device) < length[:, None]
-    before = torch.where(counts[..., None], share[:, :-1], 0.0)
-    pairs = transition * (before.reshape(-1, states).T @ passes.ahead.reshape(-1, states))
-    return Smoothed(passes.log_likelihood, share * passes.backward, pairs), passes.sound
+    passes, (n, steps, _) = _passes(initial, transition, emission), emission.shape
+    size, m = passes.evidence.shape
+    follows = torch.arange(1, size * (m // n) + 1, device=length.device) < length[:, None]  # steps after which another one counts
+    weighted = passes.forward * (_side_by_side(follows[None], size)[:, 0] / passes.evidence)[:, None]
+    pairs = transition * (weighted @ passes.ahead.mT).sum(0)
+    posterior = _in_order(passes.joint / passes.evidence[:, None], n, steps)
+    return Smoothed(passes.log_likelihood, posterior, pairs), passes.sound
 
 
 def _passes(initial: Tensor, transition: Tensor, emission: Tensor) -> _Passes:
     n, steps, states = emission.shape
-    top = emission.amax(-1, keepdim=True)
-    b = (emission - top).exp()
-    first = initial * b[:, 0]
-    first_scale = first.sum(-1, keepdim=True)
-    first = first / first_scale
-    chunks, size = _layout(n, steps - 1, states)
-    rest = torch.cat([b[:, 1:], b.new_ones(n, chunks * size - steps + 1, states)], 1)
-    rest = rest.view(n * chunks, size, states).transpose(0, 1).contiguous()  # (size, n·chunks, K): a step of all chunks together
-    enter, enter_log = _borders(first, rest, transition, chunks)
-    inside, inside_log = _inside(enter, rest, transition)
-    scale = (enter_log.view(2, 1, n * chunks) + inside_log.cumsum(1)).view(2, size, n, chunks)
-
-    def in_order(x: Tensor) -> Tensor:  # (size, n, chunks, …) → (n, T-1, …)
-        return x.movedim(0, 2).reshape(n, chunks * size, *x.shape[3:])[:, : steps - 1]
-
-    forward = torch.cat([first[:, None], in_order(inside[0].view(size, n, chunks, states))], 1)
-    ahead = in_order(inside[1].flip(0).view(size, n, chunks, states))
-    backward = torch.cat([ahead @ transition.T, torch.ones_like(first)[:, None]], 1)
-    evidence = (forward * backward).sum(-1)
-    zero = first_scale.new_zeros(n, 1)
-    forward_scale = torch.cat([zero, in_order(scale[0])], 1) + first_scale.log()
-    backward_scale = torch.cat([in_order(scale[1].flip(0)), zero], 1)
-    each = evidence.log() + forward_scale + backward_scale + top.sum((1, 2))[:, None]
-    whole = each[:, -1]
-    sound = whole.isfinite() & ((each - whole[:, None]).abs() <= 1e-6 + 1e-10 * whole.abs()[:, None]).all(1)
-    return _Passes(forward, ahead, backward, evidence, whole, sound)
+    chunks, size = _layout(n, steps, states)
+    b = _side_by_side(nn.functional.pad(emission.movedim(-1, 0), (0, chunks * size - steps)), size)
+    top = b.amax(1, keepdim=True)
+    b = b.sub_(top).exp_()
+    enter, enter_log = _borders(initial, b, transition, n)
+    before, after, scale = _inside(enter, enter_log, b, transition)
+    forward, backward, ahead = after[1:, 0], before[:, 1].flip(0), after[:-1, 1].flip(0)
+    joint = forward * backward
+    evidence = joint.sum(1)
+    each = (evidence.log() + scale[1:, 0] + scale[:-1, 1].flip(0)).view(size, n, chunks) + top.view(size, n, chunks).sum((0, 2))[:, None]
+    whole = each[-1, :, -1]
+    sound = whole.isfinite() & ((each - whole[:, None]).abs() <= 1e-6 + 1e-10 * whole.abs()[:, None]).all(2).all(0)
+    return _Passes(forward, backward, ahead, joint, evidence, whole, sound)
 
 
 def _layout(n: int, steps: int, states: int) -> tuple[int, int]:
     """(chunks of each sequence, steps of a chunk). Chunks pay where a step of all sequences is little work."""
-    chunks = int((3 * steps) ** 0.5) if steps > 32 and n * states**3 <= WORK else 1
-    return chunks, max(1, -(-steps // chunks))
+    chunks = int((FACTOR * steps) ** 0.5) if steps > 32 and n * states**3 <= WORK else 1
+    size = -(-steps // chunks)
+    return -(-steps // size), size
 
 
-def _borders(first: Tensor, rest: Tensor, transition: Tensor, chunks: int) -> tuple[Tensor, Tensor]:
-    """What enters each chunk, (2, n·chunks, K), and the logarithm of its scale, (2, n·chunks): from the left the forward vector before
-    it, from the right the backward vector at its last step."""
-    n, states = first.shape
-    state, scale = torch.stack([first, torch.ones_like(first)])[:, :, None], first.new_zeros(2, n)
-    if chunks == 1:
-        return state[:, :, 0], scale
-    product, product_log = _transfer(rest, transition)
-    product, product_log = product.view(n, chunks, states, states), product_log.view(n, chunks)
-    both = torch.stack([product, product.flip(1).mT]).permute(2, 0, 1, 3, 4).reshape(chunks, 2 * n, states, states)
-    both_log = torch.stack([product_log, product_log.flip(1)])
-    vector = state.reshape(2 * n, 1, states)
-    one = vector.new_ones(2 * n, 1, 1)
-    vectors, scales = [vector], [one]
-    for c, matrix in enumerate(both[:-1]):
-        vector = vector @ matrix
-        scales.append(vector.sum(-1, keepdim=True) if c % OFTEN == 0 else one)
-        vector = vector / scales[-1] if c % OFTEN == 0 else vector
-        vectors.append(vector)
-    enter = torch.stack(vectors, 1).view(2, n, chunks, states)
-    passed = torch.cat([both_log.new_zeros(2, n, 1), both_log[:, :, :-1]], 2)
-    scale = (torch.stack(scales, 1).view(2, n, chunks).log() + passed).cumsum(2)
-    return (
-        torch.stack([enter[0], enter[1].flip(1)]).view(2, n * chunks, states),
-        torch.stack([scale[0], scale[1].flip(1)]).view(2, n * chunks),
-    )
+def _side_by_side(x: Tensor, size: int) -> Tensor:
+    """(K, n, chunks·size) → (size, K, n·chunks), a copy."""
+    return x.reshape(len(x), -1, size).permute(2, 0, 1).contiguous()
 
 
-def _transfer(rest: Tensor, transition: Tensor) -> tuple[Tensor, Tensor]:
-    """∏_t A diag(b_t) of each chunk, (m, K, K), and the logarithm of what it was divided by, (m,)."""
-    size, m, states = rest.shape
-    product = transition * rest[0][:, None]
-    scales = []
-    for t in range(1, size):
-        product = (product.view(-1, states) @ transition).view(m, states, states) * rest[t][:, None]
-        if t % OFTEN == 0 or t == size - 1:
-            scales.append(product.sum((1, 2)))
-            product = product / scales[-1][:, None, None]
-    return product, torch.stack(scales).log().sum(0) if scales else rest.new_zeros(m)
+def _in_order(x: Tensor, n: int, steps: int) -> Tensor:
+    """(size, K, n·chunks) → (n, steps, K), the states first in memory."""
+    return x.permute(1, 2, 0).reshape(x.shape[1], n, -1)[:, :, :steps].movedim(0, -1)
 
 
-def _inside(enter: Tensor, rest: Tensor, transition: Tensor) -> tuple[Tensor, Tensor]:
-    """Both passes through all chunks: vectors (2, size, m, K) and the logarithms of their scales, (2, size, m). The second runs from the
-    right, and holds b_t ∘ β_t, so that one recurrence does for both: multiply by A or Aᵀ, then by b."""
-    size = len(rest)
-    both = torch.stack([rest, rest.flip(0)], 1)
-    matrices = torch.stack([transition, transition.T])
-    state = torch.stack([enter[0] @ transition, enter[1]])
-    states, scales, one = [], [], state.new_ones(2, state.shape[1], 1)
+def _borders(initial: Tensor, b: Tensor, transition: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """What enters each chunk, (2, K, m), and the logarithm of its scale, (2, m): from the left p(x before it, its first state), from
+    the right p(x after it | the first state after it)."""
+    states, m = b.shape[1:]
+    chunks = m // n
+    vectors = b.new_ones(chunks, 2, n, states)
+    vectors[0, 0] = initial
+    scales = b.new_ones(chunks, 2, n)
+    if chunks > 1:
+        product, product_log = _transfer(b, transition)
+        product = product.view(states, states, n, chunks).permute(3, 2, 0, 1)  # (chunks, n, to, from)
+        both = torch.stack([product, product.flip(0).mT], 1).view(chunks, 2 * n, states, states)
+        state = vectors[0].view(2 * n, states, 1)
+        matrices, outs, sums = both.unbind(), vectors.view(chunks, 2 * n, states, 1).unbind(), scales.view(chunks, 2 * n, 1, 1).unbind()
+        for c in range(1, chunks):
+            state = torch.bmm(matrices[c - 1], state, out=outs[c])
+            if c % OFTEN == 0:
+                state.div_(torch.sum(state, 1, keepdim=True, out=sums[c]))
+        scales = scales.log()
+        product_log = product_log.view(n, chunks).T
+        scales[1:] += torch.stack([product_log, product_log.flip(0)], 1)[:-1]
+        scales = scales.cumsum(0)
+    else:
+        scales = scales.log()
+    def ordered(x: Tensor) -> Tensor:
+        return torch.stack([x[:, 0], x[:, 1].flip(0)])
+    return ordered(vectors).permute(0, 3, 2, 1).reshape(2, states, m), ordered(scales).mT.reshape(2, m)
+
+
+def _transfer(b: Tensor, transition: Tensor) -> tuple[Tensor, Tensor]:
+    """∏_t diag(b_t) A of each chunk, (to, from, m), and the logarithm of what it was divided by, (m,)."""
+    size, states, m = b.shape
+    back = transition.T.contiguous()
+    product, other = back[:, :, None] * b[0], b.new_empty(states, states, m)
+    scales = b.new_ones((size - 1) // OFTEN + 1, m)
+    flat, other_flat = product.view(1, states, -1), other.view(1, states, -1)
+    for t, here in enumerate(b[:, :, None].unbind()[1:], 1):
+        torch.mul(product, here, out=other)
+        torch.bmm(back[None], other_flat, out=flat)
+        if t % OFTEN == 0:
+            product.div_(torch.sum(product, (0, 1), out=scales[t // OFTEN]))
+    return product, scales.log().sum(0)
+
+
+def _inside(enter: Tensor, enter_log: Tensor, b: Tensor, transition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both passes through all chunks. The second runs from the right, so that one recurrence does for both: vectors before a step are
+    Aᵀ or A times the last ones, and `b` times those are the vectors after it. Before, (size, 2, K, m); after, (size + 1, 2, K, m), the
+    first those that entered; the logarithms of the latters' scales, (size + 1, 2, m)."""
+    size, states, m = b.shape
+    both = torch.stack([b, b.flip(0)], 1).unbind()
+    matrices = torch.stack([transition.T, transition])
+    before, after = b.new_empty(size, 2, states, m), b.new_empty(size + 1, 2, states, m)
+    scale = b.new_ones(size + 1, 2, 1, m)
+    after[0] = enter
+    torch.bmm(matrices, enter, out=before[0])
+    before[0, 0] = enter[0]
+    befores, afters, scales = before.unbind(), after.unbind(), scale.unbind()
     for t in range(size):
-        state = (torch.bmm(state, matrices) if t else state) * both[t]
-        scales.append(state.sum(-1, keepdim=True) if t % OFTEN == 0 else one)
-        state = state / scales[-1] if t % OFTEN == 0 else state
-        states.append(state)
-    return torch.stack(states, 1), torch.stack(scales, 1)[..., 0].log()
+        if t:
+            torch.bmm(matrices, afters[t], out=befores[t])
+        torch.mul(befores[t], both[t], out=afters[t + 1])
+        if t % OFTEN == 0:
+            afters[t + 1].div_(torch.sum(afters[t + 1], 1, keepdim=True, out=scales[t + 1]))
+    logs = scale[:, :, 0].log()
+    logs[0] = enter_log
+    return before, after, logs.cumsum(0)
