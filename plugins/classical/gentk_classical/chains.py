@@ -19,7 +19,7 @@ from torch import Tensor, nn
 Arithmetic = Literal["scaled", "log"]
 
 OFTEN = 8  # steps after which vectors are scaled
-FACTOR = 1.0
+FACTOR = 2.0
 WORK = 1 << 17  # of n·K³: above, a step is enough work by itself, and transfer matrices (K times the work) do not pay
 
 
@@ -133,9 +133,8 @@ class _Passes(NamedTuple):
     """Step s of every chunk side by side: (size, K, m), m = n·chunks, the long dimension last. Each vector is right up to a factor."""
 
     forward: Tensor  # (size, K, m) p(x_1 … x_t, state_t)
-    backward: Tensor  # (size, K, m) p(x_t+1 … x_T | state_t)
     ahead: Tensor  # (size, K, m) p(x_t+1 … x_T | state_t+1)
-    joint: Tensor  # (size, K, m) forward ∘ backward
+    joint: Tensor  # (size, K, m) p(x, state_t)
     evidence: Tensor  # (size, m) its sum over the states, by which a posterior is divided
     log_likelihood: Tensor  # (n,)
     sound: Tensor  # (n,) whether every step finds the same likelihood
@@ -145,9 +144,9 @@ def _smoothed_scaled(initial: Tensor, transition: Tensor, emission: Tensor, leng
     passes, (n, steps, _) = _passes(initial, transition, emission), emission.shape
     size, m = passes.evidence.shape
     follows = torch.arange(1, size * (m // n) + 1, device=length.device) < length[:, None]  # steps after which another one counts
-    weighted = passes.forward * (_side_by_side(follows[None], size)[:, 0] / passes.evidence)[:, None]
+    weighted = passes.forward.mul_((_side_by_side(follows[None], size)[:, 0] / passes.evidence)[:, None])
     pairs = transition * (weighted @ passes.ahead.mT).sum(0)
-    posterior = _in_order(passes.joint / passes.evidence[:, None], n, steps)
+    posterior = _in_order(passes.joint.div_(passes.evidence[:, None]), n, steps)
     return Smoothed(passes.log_likelihood, posterior, pairs), passes.sound
 
 
@@ -159,13 +158,13 @@ def _passes(initial: Tensor, transition: Tensor, emission: Tensor) -> _Passes:
     b = b.sub_(top).exp_()
     enter, enter_log = _borders(initial, b, transition, n)
     before, after, scale = _inside(enter, enter_log, b, transition)
-    forward, backward, ahead = after[1:, 0], before[:, 1].flip(0), after[:-1, 1].flip(0)
-    joint = forward * backward
+    forward, ahead = after[1:, 0], after[:-1, 1].flip(0)
+    joint = before[:, 1].flip(0).mul_(forward)
     evidence = joint.sum(1)
     each = (evidence.log() + scale[1:, 0] + scale[:-1, 1].flip(0)).view(size, n, chunks) + top.view(size, n, chunks).sum((0, 2))[:, None]
     whole = each[-1, :, -1]
     sound = whole.isfinite() & ((each - whole[:, None]).abs() <= 1e-6 + 1e-10 * whole.abs()[:, None]).all(2).all(0)
-    return _Passes(forward, backward, ahead, joint, evidence, whole, sound)
+    return _Passes(forward, ahead, joint, evidence, whole, sound)
 
 
 def _layout(n: int, steps: int, states: int) -> tuple[int, int]:
@@ -234,18 +233,19 @@ def _inside(enter: Tensor, enter_log: Tensor, b: Tensor, transition: Tensor) -> 
     Aᵀ or A times the last ones, and `b` times those are the vectors after it. Before, (size, 2, K, m); after, (size + 1, 2, K, m), the
     first those that entered; the logarithms of the latters' scales, (size + 1, 2, m)."""
     size, states, m = b.shape
-    both = torch.stack([b, b.flip(0)], 1).unbind()
     matrices = torch.stack([transition.T, transition])
-    before, after = b.new_empty(size, 2, states, m), b.new_empty(size + 1, 2, states, m)
+    room = b.new_empty(3 * size + 1, 2, states, m)  # one: malloc keeps what is as large as that, and gives back what is smaller
+    both, before, after = room.split([size, size, size + 1])
+    both[:, 0], both[:, 1] = b, b.flip(0)
     scale = b.new_ones(size + 1, 2, 1, m)
     after[0] = enter
     torch.bmm(matrices, enter, out=before[0])
     before[0, 0] = enter[0]
-    befores, afters, scales = before.unbind(), after.unbind(), scale.unbind()
+    boths, befores, afters, scales = both.unbind(), before.unbind(), after.unbind(), scale.unbind()
     for t in range(size):
         if t:
             torch.bmm(matrices, afters[t], out=befores[t])
-        torch.mul(befores[t], both[t], out=afters[t + 1])
+        torch.mul(befores[t], boths[t], out=afters[t + 1])
         if t % OFTEN == 0:
             afters[t + 1].div_(torch.sum(afters[t + 1], 1, keepdim=True, out=scales[t + 1]))
     logs = scale[:, :, 0].log()

@@ -102,7 +102,7 @@ class Gaussian(nn.Module):
         if self.kind == "full" and dim > states:
             return None  # D² squares are more than K·D differences
         centre = self.mean.mean(0)
-        y, offset = x.mT - centre[:, None], self.mean - centre
+        y, offset = x.mT.contiguous() - centre[:, None], self.mean - centre
         if self.kind == "full":
             precision = torch.cholesky_inverse(self._root())
             pull = (precision @ offset[..., None])[..., 0]
@@ -112,9 +112,11 @@ class Gaussian(nn.Module):
             pull, squares = precision * offset, y.square()
         slope = torch.cat([pull, -0.5 * precision.flatten(1)], 1)
         constant = self._log_norm() - 0.5 * (pull * offset).sum(1)
-        terms = torch.cat([y, squares])
-        largest = slope.abs() @ terms.abs().amax(1) + constant.abs()
-        return _Expanded(offset, terms, slope, constant) if bool(largest.amax() <= LARGEST) else None
+        reach = y.abs().amax(1)
+        reaches = torch.cat([reach, torch.outer(reach, reach).flatten() if self.kind == "full" else reach.square()])
+        if not bool((slope.abs() @ reaches + constant.abs()).amax() <= LARGEST):  # nor where there are NaNs
+            return None
+        return _Expanded(offset, torch.cat([y, squares]), slope, constant)
 
     def statistics(self, x: Tensor, posterior: Tensor) -> dict[str, Tensor]:
         """Sums over x (N, D) weighted by `posterior` (N, K), centred on the present means."""
