@@ -11,6 +11,8 @@ calls. Where probabilities underflow, the likelihood found at different steps di
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -19,7 +21,8 @@ from torch import Tensor, nn
 Arithmetic = Literal["scaled", "log"]
 
 OFTEN = 8  # steps after which vectors are scaled
-FACTOR = 2.0
+LONG = 64  # steps of a chunk in which a chain may forget what it entered with
+FORGOTTEN = 1e-12  # of a number, where it is said to have
 WORK = 1 << 17  # of n·K³: above, a step is enough work by itself, and transfer matrices (K times the work) do not pay
 
 
@@ -156,8 +159,7 @@ def _passes(initial: Tensor, transition: Tensor, emission: Tensor) -> _Passes:
     b = _side_by_side(nn.functional.pad(emission.movedim(-1, 0), (0, chunks * size - steps)), size)
     top = b.amax(1, keepdim=True)
     b = b.sub_(top).exp_()
-    enter, enter_log = _borders(initial, b, transition, n)
-    before, after, scale = _inside(enter, enter_log, b, transition)
+    before, after, scale = _both_ways(initial, transition, b, n)
     forward, ahead = after[1:, 0], after[:-1, 1].flip(0)
     joint = before[:, 1].flip(0).mul_(forward)
     evidence = joint.sum(1)
@@ -169,7 +171,7 @@ def _passes(initial: Tensor, transition: Tensor, emission: Tensor) -> _Passes:
 
 def _layout(n: int, steps: int, states: int) -> tuple[int, int]:
     """(chunks of each sequence, steps of a chunk). Chunks pay where a step of all sequences is little work."""
-    chunks = int((FACTOR * steps) ** 0.5) if steps > 32 and n * states**3 <= WORK else 1
+    chunks = int(steps**0.5) if steps > 32 and n * states**3 <= WORK else 1
     size = -(-steps // chunks)
     return -(-steps // size), size
 
@@ -184,70 +186,108 @@ def _in_order(x: Tensor, n: int, steps: int) -> Tensor:
     return x.permute(1, 2, 0).reshape(x.shape[1], n, -1)[:, :, :steps].movedim(0, -1)
 
 
-def _borders(initial: Tensor, b: Tensor, transition: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """What enters each chunk, (2, K, m), and the logarithm of its scale, (2, m): from the left p(x before it, its first state), from
-    the right p(x after it | the first state after it)."""
+def _both_ways(initial: Tensor, transition: Tensor, b: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Both passes through all chunks. The second runs from the right, so that one recurrence does for both: the vectors before a step
+    are Aᵀ or A times the last ones, and b times those are the vectors after it. Before, (size, 2, K, m); after, (size + 1, 2, K, m),
+    the first those that entered; and the logarithms of the latters' scales, (size + 1, 2, m).
+
+    What enters a long chunk is at first what leaves its neighbour when something arbitrary enters that. Most chains forget that, and
+    then the same leaves again: if it does in every chunk, up to 10⁻¹² of every number, the vectors are right up to that times the
+    chunks, as a matrix ≥ 0 never enlarges the ratios of two vectors."""
+    size, states, m = b.shape
+    both = torch.stack([b, b.flip(0)], 1)
+    if m == n or size < LONG:
+        return _run(_borders(initial, b, transition, n), transition, both, n)
+    some = _entering(initial, b.new_ones(2, states, m), n)
+    enter = _entering(initial, _left(some, transition, both), n)
+    found = _run(enter, transition, both, n)
+    again = _entering(initial, _leaving(found[1][-1], transition), n)
+    if bool(((again - enter).abs() <= FORGOTTEN * again).all()):
+        return found
+    return _run(_borders(initial, b, transition, n), transition, both, n)
+
+
+def _entering(initial: Tensor, leaving: Tensor, n: int) -> Tensor:
+    """What enters each chunk where that leaves its neighbour, (2, K, m), up to a factor: from the left p(state | x before), from the
+    right p(x from the next chunk's first step on | state then)."""
+    states = len(initial)
+    leaving = (leaving / leaving.sum(1, keepdim=True)).view(2, states, n, -1)
+    enter = torch.empty_like(leaving)
+    enter[0, :, :, 0], enter[0, :, :, 1:] = initial[:, None], leaving[0, :, :, :-1]
+    enter[1, :, :, -1], enter[1, :, :, :-1] = 1 / states, leaving[1, :, :, 1:]
+    return enter.view(2, states, -1)
+
+
+def _leaving(last: Tensor, transition: Tensor) -> Tensor:
+    """What leaves the chunks whose last vectors, after b, these are."""
+    return torch.stack([transition.T @ last[0], last[1]])
+
+
+def _left(enter: Tensor, transition: Tensor, both: Tensor) -> Tensor:
+    """What leaves chunks, without a trace of what was between."""
+    before, after, total = enter.clone(), enter.clone(), enter.new_empty(2, 1, enter.shape[2])
+    size = len(both)
+    _recur(transition, both, [before] * size, [after] * (size + 1), [total] * (size + 1))
+    return _leaving(after, transition)
+
+
+def _run(enter: Tensor, transition: Tensor, both: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """See _both_ways."""
+    size, _, states, m = both.shape
+    room = both.new_empty(2 * size + 1, 2, states, m)  # one: malloc keeps what is as large as that, and gives back what is smaller
+    before, after = room.split([size, size + 1])
+    total = both.new_ones(size + 1, 2, 1, m)
+    after[0] = enter
+    _recur(transition, both, before.unbind(), after.unbind(), total.unbind())
+    total[0] = enter.sum(1, keepdim=True)
+    logs = total[:, :, 0].log()
+    whole = (logs[1:].sum(0) + _leaving(after[-1], transition).sum(1).log()).view(2, n, -1)  # of each chunk, where 1 enters
+    logs[0, 0] += nn.functional.pad(whole[0, :, :-1], (1, 0)).cumsum(1).flatten()
+    logs[0, 1] += math.log(states) + nn.functional.pad(whole[1, :, 1:].flip(1), (1, 0)).cumsum(1).flip(1).flatten()
+    return before, after, logs.cumsum(0)
+
+
+def _recur(
+    transition: Tensor, both: Tensor, before: Sequence[Tensor], after: Sequence[Tensor], total: Sequence[Tensor]
+) -> None:
+    """Steps through all chunks, from after[0] on. Every few steps the vectors are divided by their sums, which go into `total`."""
+    matrices = torch.stack([transition.T, transition])
+    torch.bmm(matrices, after[0], out=before[0])
+    before[0][0] = after[0][0]  # is there already: no step lies between the chunks' borders and their first steps
+    for t, b in enumerate(both.unbind()):
+        if t:
+            torch.bmm(matrices, after[t], out=before[t])
+        torch.mul(before[t], b, out=after[t + 1])
+        if t % OFTEN == 0:
+            after[t + 1].div_(torch.sum(after[t + 1], 1, keepdim=True, out=total[t + 1]))
+
+
+def _borders(initial: Tensor, b: Tensor, transition: Tensor, n: int) -> Tensor:
+    """What enters each chunk, as in _entering, through the chunks' transfer matrices."""
     states, m = b.shape[1:]
     chunks = m // n
-    vectors = b.new_ones(chunks, 2, n, states)
-    vectors[0, 0] = initial
-    scales = b.new_ones(chunks, 2, n)
+    vectors = b.new_full((chunks, 2 * n, states, 1), 1 / states)
+    vectors[0, :n] = initial[:, None]
     if chunks > 1:
-        product, product_log = _transfer(b, transition)
-        product = product.view(states, states, n, chunks).permute(3, 2, 0, 1)  # (chunks, n, to, from)
-        both = torch.stack([product, product.flip(0).mT], 1).view(chunks, 2 * n, states, states)
-        state = vectors[0].view(2 * n, states, 1)
-        matrices, outs, sums = both.unbind(), vectors.view(chunks, 2 * n, states, 1).unbind(), scales.view(chunks, 2 * n, 1, 1).unbind()
+        product = _transfer(b, transition).view(states, states, n, chunks).permute(3, 2, 0, 1)  # (chunks, n, to, from)
+        matrices = torch.cat([product, product.flip(0).mT], 1).unbind()
+        outs = vectors.unbind()
         for c in range(1, chunks):
-            state = torch.bmm(matrices[c - 1], state, out=outs[c])
-            if c % OFTEN == 0:
-                state.div_(torch.sum(state, 1, keepdim=True, out=sums[c]))
-        scales = scales.log()
-        product_log = product_log.view(n, chunks).T
-        scales[1:] += torch.stack([product_log, product_log.flip(0)], 1)[:-1]
-        scales = scales.cumsum(0)
-    else:
-        scales = scales.log()
-    def ordered(x: Tensor) -> Tensor:
-        return torch.stack([x[:, 0], x[:, 1].flip(0)])
-    return ordered(vectors).permute(0, 3, 2, 1).reshape(2, states, m), ordered(scales).mT.reshape(2, m)
+            torch.bmm(matrices[c - 1], outs[c - 1], out=outs[c])
+            outs[c].div_(outs[c].sum(1, keepdim=True))
+    left, right = vectors.view(chunks, 2, n, states).unbind(1)
+    return torch.stack([left, right.flip(0)]).permute(0, 3, 2, 1).reshape(2, states, m)
 
 
-def _transfer(b: Tensor, transition: Tensor) -> tuple[Tensor, Tensor]:
-    """∏_t diag(b_t) A of each chunk, (to, from, m), and the logarithm of what it was divided by, (m,)."""
-    size, states, m = b.shape
+def _transfer(b: Tensor, transition: Tensor) -> Tensor:
+    """∏_t diag(b_t) A of each chunk, (to, from, m), up to a factor."""
+    _, states, m = b.shape
     back = transition.T.contiguous()
     product, other = back[:, :, None] * b[0], b.new_empty(states, states, m)
-    scales = b.new_ones((size - 1) // OFTEN + 1, m)
     flat, other_flat = product.view(1, states, -1), other.view(1, states, -1)
     for t, here in enumerate(b[:, :, None].unbind()[1:], 1):
         torch.mul(product, here, out=other)
         torch.bmm(back[None], other_flat, out=flat)
         if t % OFTEN == 0:
-            product.div_(torch.sum(product, (0, 1), out=scales[t // OFTEN]))
-    return product, scales.log().sum(0)
-
-
-def _inside(enter: Tensor, enter_log: Tensor, b: Tensor, transition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both passes through all chunks. The second runs from the right, so that one recurrence does for both: vectors before a step are
-    Aᵀ or A times the last ones, and `b` times those are the vectors after it. Before, (size, 2, K, m); after, (size + 1, 2, K, m), the
-    first those that entered; the logarithms of the latters' scales, (size + 1, 2, m)."""
-    size, states, m = b.shape
-    matrices = torch.stack([transition.T, transition])
-    room = b.new_empty(3 * size + 1, 2, states, m)  # one: malloc keeps what is as large as that, and gives back what is smaller
-    both, before, after = room.split([size, size, size + 1])
-    both[:, 0], both[:, 1] = b, b.flip(0)
-    scale = b.new_ones(size + 1, 2, 1, m)
-    after[0] = enter
-    torch.bmm(matrices, enter, out=before[0])
-    before[0, 0] = enter[0]
-    boths, befores, afters, scales = both.unbind(), before.unbind(), after.unbind(), scale.unbind()
-    for t in range(size):
-        if t:
-            torch.bmm(matrices, afters[t], out=befores[t])
-        torch.mul(befores[t], boths[t], out=afters[t + 1])
-        if t % OFTEN == 0:
-            afters[t + 1].div_(torch.sum(afters[t + 1], 1, keepdim=True, out=scales[t + 1]))
-    logs = scale[:, :, 0].log()
-    logs[0] = enter_log
-    return before, after, logs.cumsum(0)
+            product.div_(product.sum((0, 1)))
+    return product
