@@ -171,7 +171,7 @@ def _passes(initial: Tensor, transition: Tensor, emission: Tensor) -> _Passes:
 
 def _layout(n: int, steps: int, states: int) -> tuple[int, int]:
     """(chunks of each sequence, steps of a chunk). Chunks pay where a step of all sequences is little work."""
-    chunks = int(steps**0.5) if steps > 32 and n * states**3 <= WORK else 1
+    chunks = int((2 * steps) ** 0.5) if steps > 32 and n * states**3 <= WORK else 1
     size = -(-steps // chunks)
     return -(-steps // size), size
 

@@ -102,21 +102,26 @@ class Gaussian(nn.Module):
         if self.kind == "full" and dim > states:
             return None  # D² squares are more than K·D differences
         centre = self.mean.mean(0)
-        y, offset = x.mT.contiguous() - centre[:, None], self.mean - centre
+        offset = self.mean - centre
+        terms = x.new_empty(dim * (1 + (dim if self.kind == "full" else 1)), len(x))
+        y = torch.sub(x.mT, centre[:, None], out=terms[:dim])
         if self.kind == "full":
             precision = torch.cholesky_inverse(self._root())
             pull = (precision @ offset[..., None])[..., 0]
-            squares = (y[:, None] * y).flatten(0, 1)
         else:
             precision = self._variances().reciprocal()
-            pull, squares = precision * offset, y.square()
+            pull = precision * offset
         slope = torch.cat([pull, -0.5 * precision.flatten(1)], 1)
         constant = self._log_norm() - 0.5 * (pull * offset).sum(1)
         reach = y.abs().amax(1)
         reaches = torch.cat([reach, torch.outer(reach, reach).flatten() if self.kind == "full" else reach.square()])
         if not bool((slope.abs() @ reaches + constant.abs()).amax() <= LARGEST):  # nor where there are NaNs
             return None
-        return _Expanded(offset, torch.cat([y, squares]), slope, constant)
+        if self.kind == "full":
+            torch.mul(y[:, None], y, out=terms[dim:].view(dim, dim, -1))
+        else:
+            torch.mul(y, y, out=terms[dim:])
+        return _Expanded(offset, terms, slope, constant)
 
     def statistics(self, x: Tensor, posterior: Tensor) -> dict[str, Tensor]:
         """Sums over x (N, D) weighted by `posterior` (N, K), centred on the present means."""
