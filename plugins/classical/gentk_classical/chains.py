@@ -4,9 +4,10 @@ Everywhere: `initial` (K,) and `transition` (K, K) are probabilities, `emission`
 observed (padding, missing values) it is 0: as the rows of `transition` sum to 1, such a step changes nothing that comes before it.
 
 Two arithmetics give the same numbers. "log" adds logarithms step by step, and is right whatever the numbers are. "scaled" multiplies
-probabilities that are scaled every few steps, and splits a long sequence into chunks: each chunk's transfer matrix ∏ A diag(b_t), all
-chunks side by side; then the states at their borders; then the passes through all chunks side by side. So 10,000 steps are some 300
-calls. Where probabilities underflow, the likelihood found at different steps differs, and the sequence is done again in logarithms.
+probabilities that are scaled every few steps, and splits a long sequence into chunks, through which it passes side by side: 10,000
+steps are some 300 calls. What enters each chunk is found by passing once more, where the chain forgets what entered, or else by the
+chunks' transfer matrices ∏ diag(b_t) A. Where probabilities underflow, the likelihood found at different steps differs, and the
+sequence is done again in logarithms.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from torch import Tensor, nn
 Arithmetic = Literal["scaled", "log"]
 
 OFTEN = 8  # steps after which vectors are scaled
-LONG = 64  # steps of a chunk in which a chain may forget what it entered with
-FORGOTTEN = 1e-12  # of a number, where it is said to have
+LONG = 64  # steps of a chunk after which most chains have forgotten what entered
+FORGOTTEN = 1e-12  # of every number of a vector: less than that is left of it then
 WORK = 1 << 17  # of n·K³: above, a step is enough work by itself, and transfer matrices (K times the work) do not pay
 
 
@@ -36,7 +37,7 @@ class Smoothed(NamedTuple):
 
 def smoothed(initial: Tensor, transition: Tensor, emission: Tensor, length: Tensor, arithmetic: Arithmetic = "scaled") -> Smoothed:
     """Forward and backward passes. `length` (n,): how many steps of each sequence count in `pairs`."""
-    if arithmetic == "log":
+    if arithmetic == "log" or emission.requires_grad:  # what is scaled is scaled in place, which has no gradient
         return _smoothed_log(initial, transition, emission, length)
     found, sound = _smoothed_scaled(initial, transition, emission, length)
     if bool(sound.all()):
@@ -156,12 +157,13 @@ def _smoothed_scaled(initial: Tensor, transition: Tensor, emission: Tensor, leng
 def _passes(initial: Tensor, transition: Tensor, emission: Tensor) -> _Passes:
     n, steps, states = emission.shape
     chunks, size = _layout(n, steps, states)
-    b = _side_by_side(nn.functional.pad(emission.movedim(-1, 0), (0, chunks * size - steps)), size)
+    room = _room(n * chunks, size, emission)
+    b = room.both[:, 0].copy_(_side_by_side(nn.functional.pad(emission.movedim(-1, 0), (0, chunks * size - steps)), size))
     top = b.amax(1, keepdim=True)
-    b = b.sub_(top).exp_()
-    before, after, scale = _both_ways(initial, transition, b, n)
-    forward, ahead = after[1:, 0], after[:-1, 1].flip(0)
-    joint = before[:, 1].flip(0).mul_(forward)
+    room.both[:, 1] = b.sub_(top).exp_().flip(0)
+    scale = _both_ways(initial, transition, room, n)
+    forward, ahead = room.after[1:, 0], room.after[:-1, 1].flip(0)
+    joint = room.before[:, 1].flip(0).mul_(forward)
     evidence = joint.sum(1)
     each = (evidence.log() + scale[1:, 0] + scale[:-1, 1].flip(0)).view(size, n, chunks) + top.view(size, n, chunks).sum((0, 2))[:, None]
     whole = each[-1, :, -1]
@@ -177,8 +179,8 @@ def _layout(n: int, steps: int, states: int) -> tuple[int, int]:
 
 
 def _side_by_side(x: Tensor, size: int) -> Tensor:
-    """(K, n, chunks·size) → (size, K, n·chunks), a copy."""
-    return x.reshape(len(x), -1, size).permute(2, 0, 1).contiguous()
+    """(K, n, chunks·size) → (size, K, n·chunks)."""
+    return x.reshape(len(x), -1, size).permute(2, 0, 1)
 
 
 def _in_order(x: Tensor, n: int, steps: int) -> Tensor:
@@ -186,25 +188,36 @@ def _in_order(x: Tensor, n: int, steps: int) -> Tensor:
     return x.permute(1, 2, 0).reshape(x.shape[1], n, -1)[:, :, :steps].movedim(0, -1)
 
 
-def _both_ways(initial: Tensor, transition: Tensor, b: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Both passes through all chunks. The second runs from the right, so that one recurrence does for both: the vectors before a step
-    are Aᵀ or A times the last ones, and b times those are the vectors after it. Before, (size, 2, K, m); after, (size + 1, 2, K, m),
-    the first those that entered; and the logarithms of the latters' scales, (size + 1, 2, m).
+class _Room(NamedTuple):
+    """Where both passes through all chunks are written. The second runs from the right, so that one recurrence does for both: the
+    vectors before a step are Aᵀ or A times the last ones, and b times those are the vectors after it."""
+
+    both: Tensor  # (size, 2, K, m) b, and b from its end
+    before: Tensor  # (size, 2, K, m)
+    after: Tensor  # (size + 1, 2, K, m), the first those that entered
+
+
+def _room(m: int, size: int, like: Tensor) -> _Room:
+    """In one piece: malloc keeps what is as large as that for the next pass, and pages of several smaller pieces go and come back."""
+    room = like.new_empty(3 * size + 1, 2, like.shape[-1], m)
+    return _Room(room[:size], room[size : 2 * size], room[2 * size :])
+
+
+def _both_ways(initial: Tensor, transition: Tensor, room: _Room, n: int) -> Tensor:
+    """Fills `room`, each vector right up to a factor, and returns the logarithms of `after`'s factors, (size + 1, 2, m).
 
     What enters a long chunk is at first what leaves its neighbour when something arbitrary enters that. Most chains forget that, and
     then the same leaves again: if it does in every chunk, up to 10⁻¹² of every number, the vectors are right up to that times the
-    chunks, as a matrix ≥ 0 never enlarges the ratios of two vectors."""
-    size, states, m = b.shape
-    both = torch.stack([b, b.flip(0)], 1)
-    if m == n or size < LONG:
-        return _run(_borders(initial, b, transition, n), transition, both, n)
-    some = _entering(initial, b.new_ones(2, states, m), n)
-    enter = _entering(initial, _left(some, transition, both), n)
-    found = _run(enter, transition, both, n)
-    again = _entering(initial, _leaving(found[1][-1], transition), n)
-    if bool(((again - enter).abs() <= FORGOTTEN * again).all()):
-        return found
-    return _run(_borders(initial, b, transition, n), transition, both, n)
+    chunks, as a matrix ≥ 0 never takes the ratios of two vectors' numbers further apart."""
+    size, _, _, m = room.both.shape
+    if m > n and size >= LONG:
+        some = _entering(initial, torch.ones_like(room.after[0]), n)
+        enter = _entering(initial, _left(some, transition, room.both), n)
+        scale = _run(enter, transition, room, n)
+        again = _entering(initial, _leaving(room.after[-1], transition), n)
+        if bool(((again - enter).abs() <= FORGOTTEN * again).all()):
+            return scale
+    return _run(_borders(initial, room.both[:, 0], transition, n), transition, room, n)
 
 
 def _entering(initial: Tensor, leaving: Tensor, n: int) -> Tensor:
@@ -231,25 +244,20 @@ def _left(enter: Tensor, transition: Tensor, both: Tensor) -> Tensor:
     return _leaving(after, transition)
 
 
-def _run(enter: Tensor, transition: Tensor, both: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """See _both_ways."""
-    size, _, states, m = both.shape
-    room = both.new_empty(2 * size + 1, 2, states, m)  # one: malloc keeps what is as large as that, and gives back what is smaller
-    before, after = room.split([size, size + 1])
-    total = both.new_ones(size + 1, 2, 1, m)
-    after[0] = enter
-    _recur(transition, both, before.unbind(), after.unbind(), total.unbind())
-    total[0] = enter.sum(1, keepdim=True)
+def _run(enter: Tensor, transition: Tensor, room: _Room, n: int) -> Tensor:
+    """See _both_ways; where each chunk is entered by `enter`."""
+    size, _, states, m = room.both.shape
+    total = enter.new_ones(size + 1, 2, 1, m)
+    room.after[0] = enter
+    _recur(transition, room.both, room.before.unbind(), room.after.unbind(), total.unbind())
     logs = total[:, :, 0].log()
-    whole = (logs[1:].sum(0) + _leaving(after[-1], transition).sum(1).log()).view(2, n, -1)  # of each chunk, where 1 enters
-    logs[0, 0] += nn.functional.pad(whole[0, :, :-1], (1, 0)).cumsum(1).flatten()
-    logs[0, 1] += math.log(states) + nn.functional.pad(whole[1, :, 1:].flip(1), (1, 0)).cumsum(1).flip(1).flatten()
-    return before, after, logs.cumsum(0)
+    whole = (logs.sum(0) + _leaving(room.after[-1], transition).sum(1).log()).view(2, n, -1)  # of each chunk, entered by a sum of 1
+    logs[0, 0] = nn.functional.pad(whole[0, :, :-1], (1, 0)).cumsum(1).flatten()
+    logs[0, 1] = math.log(states) + nn.functional.pad(whole[1, :, 1:].flip(1), (1, 0)).cumsum(1).flip(1).flatten()
+    return logs.cumsum(0)
 
 
-def _recur(
-    transition: Tensor, both: Tensor, before: Sequence[Tensor], after: Sequence[Tensor], total: Sequence[Tensor]
-) -> None:
+def _recur(transition: Tensor, both: Tensor, before: Sequence[Tensor], after: Sequence[Tensor], total: Sequence[Tensor]) -> None:
     """Steps through all chunks, from after[0] on. Every few steps the vectors are divided by their sums, which go into `total`."""
     matrices = torch.stack([transition.T, transition])
     torch.bmm(matrices, after[0], out=before[0])

@@ -15,7 +15,7 @@ from .chains import inverse_cdf
 
 Covariance = Literal["full", "diag", "spherical"]
 SOME = 20_000  # points that k-means looks at
-LARGEST = 2.0**15  # of the terms that may cancel in an expanded density: 10⁻¹¹ of it is lost at most
+LARGEST = 2.0**15  # sum of terms that may cancel in an expanded density: its last bit is 10⁻¹¹
 
 
 class _Expanded(NamedTuple):
@@ -77,14 +77,14 @@ class Gaussian(nn.Module):
     def _whitened(self, x: Tensor) -> Tensor:
         """Σ_k^−½ (x − μ_k), (N, D) → (K, D, N)."""
         if self.kind == "full":
-            return torch.linalg.solve_triangular(self._root(), self._eye(), upper=False) @ self._centred(x)
+            eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+            white: Tensor = torch.linalg.solve_triangular(self._root(), eye, upper=False) @ self._centred(x)
+            return white
         return self._centred(x).div_(self._variances().sqrt()[..., None])
 
     def _root(self) -> Tensor:
-        return torch.linalg.cholesky(self.covariance)
-
-    def _eye(self) -> Tensor:
-        return torch.eye(self.mean.shape[1], dtype=torch.float64, device=self.mean.device)
+        root: Tensor = torch.linalg.cholesky(self.covariance)
+        return root
 
     def _log_norm(self) -> Tensor:
         """log N(μ_k; μ_k, Σ_k), (K,)."""
@@ -99,8 +99,8 @@ class Gaussian(nn.Module):
         """The densities of x (N, D) as polynomials in y = x − c, if they lose no digits: one product of matrices instead of K·D·N
         differences. What is lost is the rounding of their largest terms, which grow with (range / deviation)²."""
         states, dim = self.mean.shape
-        if self.kind == "full" and dim > states:
-            return None  # D² squares are more than K·D differences
+        if x.requires_grad or (self.kind == "full" and dim > states):
+            return None  # it is written in place; or D² squares are more than K·D differences
         centre = self.mean.mean(0)
         offset = self.mean - centre
         terms = x.new_empty(dim * (1 + (dim if self.kind == "full" else 1)), len(x))
