@@ -251,9 +251,12 @@ def _run(enter: Tensor, transition: Tensor, room: _Room, n: int) -> Tensor:
     room.after[0] = enter
     _recur(transition, room.both, room.before.unbind(), room.after.unbind(), total.unbind())
     logs = total[:, :, 0].log()
-    whole = (logs.sum(0) + _leaving(room.after[-1], transition).sum(1).log()).view(2, n, -1)  # of each chunk, entered by a sum of 1
+    logs[0, 1] = math.log(states)
+    if m == n:
+        return logs.cumsum(0)
+    whole = (logs[1:].sum(0) + _leaving(room.after[-1], transition).sum(1).log()).view(2, n, -1)  # of each chunk, entered by a sum of 1
     logs[0, 0] = nn.functional.pad(whole[0, :, :-1], (1, 0)).cumsum(1).flatten()
-    logs[0, 1] = math.log(states) + nn.functional.pad(whole[1, :, 1:].flip(1), (1, 0)).cumsum(1).flip(1).flatten()
+    logs[0, 1] += nn.functional.pad(whole[1, :, 1:].flip(1), (1, 0)).cumsum(1).flip(1).flatten()
     return logs.cumsum(0)
 
 

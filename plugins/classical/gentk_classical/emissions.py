@@ -16,6 +16,7 @@ from .chains import inverse_cdf
 Covariance = Literal["full", "diag", "spherical"]
 SOME = 20_000  # points that k-means looks at
 LARGEST = 2.0**15  # sum of terms that may cancel in an expanded density: its last bit is 10⁻¹¹
+FEW = 1 << 14  # differences of a number and a mean, which are soon made
 
 
 class _Expanded(NamedTuple):
@@ -69,26 +70,28 @@ class Gaussian(nn.Module):
         points = x.reshape(-1, x.shape[-1])
         expanded = self._expanded(points)
         if expanded is None:
-            found = self._whitened(points).square_().sum(1).mul_(-0.5) + self._log_norm()[:, None]
+            root = self._root()
+            found = self._whitened(points, root).square_().sum(1).mul_(-0.5) + self._log_norm(root)[:, None]
         else:
             found = torch.addmm(expanded.constant[:, None], expanded.slope, expanded.terms)
         return found.view(-1, *x.shape[:-1]).movedim(0, -1)
 
-    def _whitened(self, x: Tensor) -> Tensor:
-        """Σ_k^−½ (x − μ_k), (N, D) → (K, D, N)."""
+    def _whitened(self, x: Tensor, root: Tensor) -> Tensor:
+        """Root⁻¹ (x − μ_k), (N, D) → (K, D, N)."""
         if self.kind == "full":
             eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-            white: Tensor = torch.linalg.solve_triangular(self._root(), eye, upper=False) @ self._centred(x)
+            white: Tensor = torch.linalg.solve_triangular(root, eye, upper=False) @ self._centred(x)
             return white
-        return self._centred(x).div_(self._variances().sqrt()[..., None])
+        return self._centred(x).div_(root[..., None])
 
     def _root(self) -> Tensor:
-        root: Tensor = torch.linalg.cholesky(self.covariance)
+        """Of the covariances: triangular (K, D, D), or deviations (K, D)."""
+        root: Tensor = torch.linalg.cholesky(self.covariance) if self.kind == "full" else self._variances().sqrt()
         return root
 
-    def _log_norm(self) -> Tensor:
+    def _log_norm(self, root: Tensor) -> Tensor:
         """log N(μ_k; μ_k, Σ_k), (K,)."""
-        deviation = self._root().diagonal(dim1=1, dim2=2) if self.kind == "full" else self._variances().sqrt()
+        deviation = root.diagonal(dim1=1, dim2=2) if self.kind == "full" else root
         return -deviation.log().sum(1) - 0.5 * self.mean.shape[1] * math.log(2 * math.pi)
 
     def _centred(self, x: Tensor) -> Tensor:
@@ -99,20 +102,21 @@ class Gaussian(nn.Module):
         """The densities of x (N, D) as polynomials in y = x − c, if they lose no digits: one product of matrices instead of K·D·N
         differences. What is lost is the rounding of their largest terms, which grow with (range / deviation)²."""
         states, dim = self.mean.shape
-        if x.requires_grad or (self.kind == "full" and dim > states):
-            return None  # it is written in place; or D² squares are more than K·D differences
+        if x.requires_grad or x.numel() * states < FEW or (self.kind == "full" and dim > states):
+            return None  # it is written in place; the calls take longer; D² squares are more than K·D differences
         centre = self.mean.mean(0)
         offset = self.mean - centre
         terms = x.new_empty(dim * (1 + (dim if self.kind == "full" else 1)), len(x))
         y = torch.sub(x.mT, centre[:, None], out=terms[:dim])
+        root = self._root()
         if self.kind == "full":
-            precision = torch.cholesky_inverse(self._root())
+            precision = torch.cholesky_inverse(root)
             pull = (precision @ offset[..., None])[..., 0]
         else:
             precision = self._variances().reciprocal()
             pull = precision * offset
         slope = torch.cat([pull, -0.5 * precision.flatten(1)], 1)
-        constant = self._log_norm() - 0.5 * (pull * offset).sum(1)
+        constant = self._log_norm(root) - 0.5 * (pull * offset).sum(1)
         reach = y.abs().amax(1)
         reaches = torch.cat([reach, torch.outer(reach, reach).flatten() if self.kind == "full" else reach.square()])
         if not bool((slope.abs() @ reaches + constant.abs()).amax() <= LARGEST):  # nor where there are NaNs

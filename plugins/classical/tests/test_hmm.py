@@ -190,10 +190,10 @@ def test_densities_and_sums_are_the_same_expanded(kind: str, scale: float, monke
     """Far from the means, in deviations, they are not expanded: digits would be lost."""
     emission, random = randomised(kind).emission, torch.Generator().manual_seed(0)
     assert isinstance(emission, Gaussian)
-    x = emission.mean.mean(0) + scale * torch.randn(50, DIM, generator=random, dtype=torch.float64)
-    posterior = torch.rand(50, 3, generator=random, dtype=torch.float64)
+    x = emission.mean.mean(0) + scale * torch.randn(2000, DIM, generator=random, dtype=torch.float64)
+    posterior = torch.rand(2000, 3, generator=random, dtype=torch.float64)
     law = torch.distributions.MultivariateNormal(emission.mean, emission.matrices())
-    assert (emission._expanded(x) is not None) == (scale == 1)
+    assert (emission._expanded(x) is not None) == (scale == 1) and emission._expanded(x[:50]) is None
     assert torch.allclose(emission.log_prob(x), law.log_prob(x[:, None]), rtol=1e-12, atol=1e-11)
     found = emission.statistics(x, posterior)
     apart = x[:, None] - emission.mean
