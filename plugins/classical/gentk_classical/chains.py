@@ -4,21 +4,26 @@ Everywhere: `initial` (K,) and `transition` (K, K) are probabilities, `emission`
 observed (padding, missing values) it is 0: as the rows of `transition` sum to 1, such a step changes nothing that comes before it.
 
 Two arithmetics give the same numbers. "log" adds logarithms step by step, and is right whatever the numbers are. "scaled" multiplies
-probabilities that are scaled every few steps, and splits a long sequence into chunks: each chunk's transfer matrix ∏ A diag(b_t), all
-chunks side by side; then the states at their borders; then the passes through all chunks side by side. So 10,000 steps are some 300
-calls. Where probabilities underflow, the likelihood found at different steps differs, and the sequence is done again in logarithms.
+probabilities that are scaled every few steps, and splits a long sequence into chunks, through which it passes side by side: 10,000
+steps are some 300 calls. What enters each chunk is found by passing once more, where the chain forgets what entered, or else by the
+chunks' transfer matrices ∏ diag(b_t) A. Where probabilities underflow, the likelihood found at different steps differs, and the
+sequence is done again in logarithms.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Arithmetic = Literal["scaled", "log"]
 
-OFTEN = 4  # steps after which vectors are scaled
+OFTEN = 8  # steps after which vectors are scaled
+LONG = 64  # steps of a chunk after which most chains have forgotten what entered
+FORGOTTEN = 1e-12  # of every number of a vector: less than that is left of it then
 WORK = 1 << 17  # of n·K³: above, a step is enough work by itself, and transfer matrices (K times the work) do not pay
 
 
@@ -32,7 +37,7 @@ class Smoothed(NamedTuple):
 
 def smoothed(initial: Tensor, transition: Tensor, emission: Tensor, length: Tensor, arithmetic: Arithmetic = "scaled") -> Smoothed:
     """Forward and backward passes. `length` (n,): how many steps of each sequence count in `pairs`."""
-    if arithmetic == "log":
+    if arithmetic == "log" or emission.requires_grad:  # what is scaled is scaled in place, which has no gradient
         return _smoothed_log(initial, transition, emission, length)
     found, sound = _smoothed_scaled(initial, transition, emission, length)
     if bool(sound.all()):
@@ -51,7 +56,7 @@ def filtered(initial: Tensor, transition: Tensor, emission: Tensor, arithmetic: 
     if arithmetic == "log":
         return _forward_log(initial, transition, emission).log_softmax(-1)
     passes = _passes(initial, transition, emission)
-    found = (passes.forward / passes.forward.sum(-1, keepdim=True)).log()
+    found = _in_order((passes.forward / passes.forward.sum(1, keepdim=True)).log(), *emission.shape[:2])
     if not bool(passes.sound.all()):
         found[~passes.sound] = _forward_log(initial, transition, emission[~passes.sound]).log_softmax(-1)
     return found
@@ -129,113 +134,171 @@ def _smoothed_log(initial: Tensor, transition: Tensor, emission: Tensor, length:
 
 # ---------------------------------------------------------------- scaled, in chunks
 class _Passes(NamedTuple):
-    """Each step's vectors are right up to a factor."""
+    """Step s of every chunk side by side: (size, K, m), m = n·chunks, the long dimension last. Each vector is right up to a factor."""
 
-    forward: Tensor  # (n, T, K) p(x_1 … x_t, state_t)
-    ahead: Tensor  # (n, T-1, K) p(x_t … x_T | state_t) for t from the second step on
-    backward: Tensor  # (n, T, K) p(x_t+1 … x_T | state_t)
-    evidence: Tensor  # (n, T) their product over forward, by which a posterior is divided
+    forward: Tensor  # (size, K, m) p(x_1 … x_t, state_t)
+    ahead: Tensor  # (size, K, m) p(x_t+1 … x_T | state_t+1)
+    joint: Tensor  # (size, K, m) p(x, state_t)
+    evidence: Tensor  # (size, m) its sum over the states, by which a posterior is divided
     log_likelihood: Tensor  # (n,)
     sound: Tensor  # (n,) whether every step finds the same likelihood
 
 
 def _smoothed_scaled(initial: Tensor, transition: Tensor, emission: Tensor, length: Tensor) -> tuple[Smoothed, Tensor]:
-    passes, states = _passes(initial, transition, emission), len(initial)
-    share = passes.forward / passes.evidence[..., None]
-    counts = torch.arange(1, emission.shape[1], device=length.device) < length[:, None]
-    before = torch.where(counts[..., None], share[:, :-1], 0.0)
-    pairs = transition * (before.reshape(-1, states).T @ passes.ahead.reshape(-1, states))
-    return Smoothed(passes.log_likelihood, share * passes.backward, pairs), passes.sound
+    passes, (n, steps, _) = _passes(initial, transition, emission), emission.shape
+    size, m = passes.evidence.shape
+    follows = torch.arange(1, size * (m // n) + 1, device=length.device) < length[:, None]  # steps after which another one counts
+    weighted = passes.forward.mul_((_side_by_side(follows[None], size)[:, 0] / passes.evidence)[:, None])
+    pairs = transition * (weighted @ passes.ahead.mT).sum(0)
+    posterior = _in_order(passes.joint.div_(passes.evidence[:, None]), n, steps)
+    return Smoothed(passes.log_likelihood, posterior, pairs), passes.sound
 
 
 def _passes(initial: Tensor, transition: Tensor, emission: Tensor) -> _Passes:
     n, steps, states = emission.shape
-    top = emission.amax(-1, keepdim=True)
-    b = (emission - top).exp()
-    first = initial * b[:, 0]
-    first_scale = first.sum(-1, keepdim=True)
-    first = first / first_scale
-    chunks, size = _layout(n, steps - 1, states)
-    rest = torch.cat([b[:, 1:], b.new_ones(n, chunks * size - steps + 1, states)], 1)
-    rest = rest.view(n * chunks, size, states).transpose(0, 1).contiguous()  # (size, n·chunks, K): a step of all chunks together
-    enter, enter_log = _borders(first, rest, transition, chunks)
-    inside, inside_log = _inside(enter, rest, transition)
-    scale = (enter_log.view(2, 1, n * chunks) + inside_log.cumsum(1)).view(2, size, n, chunks)
-
-    def in_order(x: Tensor) -> Tensor:  # (size, n, chunks, …) → (n, T-1, …)
-        return x.movedim(0, 2).reshape(n, chunks * size, *x.shape[3:])[:, : steps - 1]
-
-    forward = torch.cat([first[:, None], in_order(inside[0].view(size, n, chunks, states))], 1)
-    ahead = in_order(inside[1].flip(0).view(size, n, chunks, states))
-    backward = torch.cat([ahead @ transition.T, torch.ones_like(first)[:, None]], 1)
-    evidence = (forward * backward).sum(-1)
-    zero = first_scale.new_zeros(n, 1)
-    forward_scale = torch.cat([zero, in_order(scale[0])], 1) + first_scale.log()
-    backward_scale = torch.cat([in_order(scale[1].flip(0)), zero], 1)
-    each = evidence.log() + forward_scale + backward_scale + top.sum((1, 2))[:, None]
-    whole = each[:, -1]
-    sound = whole.isfinite() & ((each - whole[:, None]).abs() <= 1e-6 + 1e-10 * whole.abs()[:, None]).all(1)
-    return _Passes(forward, ahead, backward, evidence, whole, sound)
+    chunks, size = _layout(n, steps, states)
+    room = _room(n * chunks, size, emission)
+    b = room.both[:, 0].copy_(_side_by_side(nn.functional.pad(emission.movedim(-1, 0), (0, chunks * size - steps)), size))
+    top = b.amax(1, keepdim=True)
+    room.both[:, 1] = b.sub_(top).exp_().flip(0)
+    scale = _both_ways(initial, transition, room, n)
+    forward, ahead = room.after[1:, 0], room.after[:-1, 1].flip(0)
+    joint = room.before[:, 1].flip(0).mul_(forward)
+    evidence = joint.sum(1)
+    each = (evidence.log() + scale[1:, 0] + scale[:-1, 1].flip(0)).view(size, n, chunks) + top.view(size, n, chunks).sum((0, 2))[:, None]
+    whole = each[-1, :, -1]
+    sound = whole.isfinite() & ((each - whole[:, None]).abs() <= 1e-6 + 1e-10 * whole.abs()[:, None]).all(2).all(0)
+    return _Passes(forward, ahead, joint, evidence, whole, sound)
 
 
 def _layout(n: int, steps: int, states: int) -> tuple[int, int]:
     """(chunks of each sequence, steps of a chunk). Chunks pay where a step of all sequences is little work."""
-    chunks = int((3 * steps) ** 0.5) if steps > 32 and n * states**3 <= WORK else 1
-    return chunks, max(1, -(-steps // chunks))
+    chunks = int((2 * steps) ** 0.5) if steps > 32 and n * states**3 <= WORK else 1
+    size = -(-steps // chunks)
+    return -(-steps // size), size
 
 
-def _borders(first: Tensor, rest: Tensor, transition: Tensor, chunks: int) -> tuple[Tensor, Tensor]:
-    """What enters each chunk, (2, n·chunks, K), and the logarithm of its scale, (2, n·chunks): from the left the forward vector before
-    it, from the right the backward vector at its last step."""
-    n, states = first.shape
-    state, scale = torch.stack([first, torch.ones_like(first)])[:, :, None], first.new_zeros(2, n)
-    if chunks == 1:
-        return state[:, :, 0], scale
-    product, product_log = _transfer(rest, transition)
-    product, product_log = product.view(n, chunks, states, states), product_log.view(n, chunks)
-    both = torch.stack([product, product.flip(1).mT]).permute(2, 0, 1, 3, 4).reshape(chunks, 2 * n, states, states)
-    both_log = torch.stack([product_log, product_log.flip(1)])
-    vector = state.reshape(2 * n, 1, states)
-    one = vector.new_ones(2 * n, 1, 1)
-    vectors, scales = [vector], [one]
-    for c, matrix in enumerate(both[:-1]):
-        vector = vector @ matrix
-        scales.append(vector.sum(-1, keepdim=True) if c % OFTEN == 0 else one)
-        vector = vector / scales[-1] if c % OFTEN == 0 else vector
-        vectors.append(vector)
-    enter = torch.stack(vectors, 1).view(2, n, chunks, states)
-    passed = torch.cat([both_log.new_zeros(2, n, 1), both_log[:, :, :-1]], 2)
-    scale = (torch.stack(scales, 1).view(2, n, chunks).log() + passed).cumsum(2)
-    return (
-        torch.stack([enter[0], enter[1].flip(1)]).view(2, n * chunks, states),
-        torch.stack([scale[0], scale[1].flip(1)]).view(2, n * chunks),
-    )
+def _side_by_side(x: Tensor, size: int) -> Tensor:
+    """(K, n, chunks·size) → (size, K, n·chunks)."""
+    return x.reshape(len(x), -1, size).permute(2, 0, 1)
 
 
-def _transfer(rest: Tensor, transition: Tensor) -> tuple[Tensor, Tensor]:
-    """∏_t A diag(b_t) of each chunk, (m, K, K), and the logarithm of what it was divided by, (m,)."""
-    size, m, states = rest.shape
-    product = transition * rest[0][:, None]
-    scales = []
-    for t in range(1, size):
-        product = (product.view(-1, states) @ transition).view(m, states, states) * rest[t][:, None]
-        if t % OFTEN == 0 or t == size - 1:
-            scales.append(product.sum((1, 2)))
-            product = product / scales[-1][:, None, None]
-    return product, torch.stack(scales).log().sum(0) if scales else rest.new_zeros(m)
+def _in_order(x: Tensor, n: int, steps: int) -> Tensor:
+    """(size, K, n·chunks) → (n, steps, K), the states first in memory."""
+    return x.permute(1, 2, 0).reshape(x.shape[1], n, -1)[:, :, :steps].movedim(0, -1)
 
 
-def _inside(enter: Tensor, rest: Tensor, transition: Tensor) -> tuple[Tensor, Tensor]:
-    """Both passes through all chunks: vectors (2, size, m, K) and the logarithms of their scales, (2, size, m). The second runs from the
-    right, and holds b_t ∘ β_t, so that one recurrence does for both: multiply by A or Aᵀ, then by b."""
-    size = len(rest)
-    both = torch.stack([rest, rest.flip(0)], 1)
-    matrices = torch.stack([transition, transition.T])
-    state = torch.stack([enter[0] @ transition, enter[1]])
-    states, scales, one = [], [], state.new_ones(2, state.shape[1], 1)
-    for t in range(size):
-        state = (torch.bmm(state, matrices) if t else state) * both[t]
-        scales.append(state.sum(-1, keepdim=True) if t % OFTEN == 0 else one)
-        state = state / scales[-1] if t % OFTEN == 0 else state
-        states.append(state)
-    return torch.stack(states, 1), torch.stack(scales, 1)[..., 0].log()
+class _Room(NamedTuple):
+    """Where both passes through all chunks are written. The second runs from the right, so that one recurrence does for both: the
+    vectors before a step are Aᵀ or A times the last ones, and b times those are the vectors after it."""
+
+    both: Tensor  # (size, 2, K, m) b, and b from its end
+    before: Tensor  # (size, 2, K, m)
+    after: Tensor  # (size + 1, 2, K, m), the first those that entered
+
+
+def _room(m: int, size: int, like: Tensor) -> _Room:
+    """In one piece: malloc keeps what is as large as that for the next pass, and pages of several smaller pieces go and come back."""
+    room = like.new_empty(3 * size + 1, 2, like.shape[-1], m)
+    return _Room(room[:size], room[size : 2 * size], room[2 * size :])
+
+
+def _both_ways(initial: Tensor, transition: Tensor, room: _Room, n: int) -> Tensor:
+    """Fills `room`, each vector right up to a factor, and returns the logarithms of `after`'s factors, (size + 1, 2, m).
+
+    What enters a long chunk is at first what leaves its neighbour when something arbitrary enters that. Most chains forget that, and
+    then the same leaves again: if it does in every chunk, up to 10⁻¹² of every number, the vectors are right up to that times the
+    chunks, as a matrix ≥ 0 never takes the ratios of two vectors' numbers further apart."""
+    size, _, _, m = room.both.shape
+    if m > n and size >= LONG:
+        some = _entering(initial, torch.ones_like(room.after[0]), n)
+        enter = _entering(initial, _left(some, transition, room.both), n)
+        scale = _run(enter, transition, room, n)
+        again = _entering(initial, _leaving(room.after[-1], transition), n)
+        if bool(((again - enter).abs() <= FORGOTTEN * again).all()):
+            return scale
+    return _run(_borders(initial, room.both[:, 0], transition, n), transition, room, n)
+
+
+def _entering(initial: Tensor, leaving: Tensor, n: int) -> Tensor:
+    """What enters each chunk where that leaves its neighbour, (2, K, m), up to a factor: from the left p(state | x before), from the
+    right p(x from the next chunk's first step on | state then)."""
+    states = len(initial)
+    leaving = (leaving / leaving.sum(1, keepdim=True)).view(2, states, n, -1)
+    enter = torch.empty_like(leaving)
+    enter[0, :, :, 0], enter[0, :, :, 1:] = initial[:, None], leaving[0, :, :, :-1]
+    enter[1, :, :, -1], enter[1, :, :, :-1] = 1 / states, leaving[1, :, :, 1:]
+    return enter.view(2, states, -1)
+
+
+def _leaving(last: Tensor, transition: Tensor) -> Tensor:
+    """What leaves the chunks whose last vectors, after b, these are."""
+    return torch.stack([transition.T @ last[0], last[1]])
+
+
+def _left(enter: Tensor, transition: Tensor, both: Tensor) -> Tensor:
+    """What leaves chunks, without a trace of what was between."""
+    before, after, total = enter.clone(), enter.clone(), enter.new_empty(2, 1, enter.shape[2])
+    size = len(both)
+    _recur(transition, both, [before] * size, [after] * (size + 1), [total] * (size + 1))
+    return _leaving(after, transition)
+
+
+def _run(enter: Tensor, transition: Tensor, room: _Room, n: int) -> Tensor:
+    """See _both_ways; where each chunk is entered by `enter`."""
+    size, _, states, m = room.both.shape
+    total = enter.new_ones(size + 1, 2, 1, m)
+    room.after[0] = enter
+    _recur(transition, room.both, room.before.unbind(), room.after.unbind(), total.unbind())
+    logs = total[:, :, 0].log()
+    logs[0, 1] = math.log(states)
+    if m == n:
+        return logs.cumsum(0)
+    whole = (logs[1:].sum(0) + _leaving(room.after[-1], transition).sum(1).log()).view(2, n, -1)  # of each chunk, entered by a sum of 1
+    logs[0, 0] = nn.functional.pad(whole[0, :, :-1], (1, 0)).cumsum(1).flatten()
+    logs[0, 1] += nn.functional.pad(whole[1, :, 1:].flip(1), (1, 0)).cumsum(1).flip(1).flatten()
+    return logs.cumsum(0)
+
+
+def _recur(transition: Tensor, both: Tensor, before: Sequence[Tensor], after: Sequence[Tensor], total: Sequence[Tensor]) -> None:
+    """Steps through all chunks, from after[0] on. Every few steps the vectors are divided by their sums, which go into `total`."""
+    matrices = torch.stack([transition.T, transition])
+    torch.bmm(matrices, after[0], out=before[0])
+    before[0][0] = after[0][0]  # is there already: no step lies between the chunks' borders and their first steps
+    for t, b in enumerate(both.unbind()):
+        if t:
+            torch.bmm(matrices, after[t], out=before[t])
+        torch.mul(before[t], b, out=after[t + 1])
+        if t % OFTEN == 0:
+            after[t + 1].div_(torch.sum(after[t + 1], 1, keepdim=True, out=total[t + 1]))
+
+
+def _borders(initial: Tensor, b: Tensor, transition: Tensor, n: int) -> Tensor:
+    """What enters each chunk, as in _entering, through the chunks' transfer matrices."""
+    states, m = b.shape[1:]
+    chunks = m // n
+    vectors = b.new_full((chunks, 2 * n, states, 1), 1 / states)
+    vectors[0, :n] = initial[:, None]
+    if chunks > 1:
+        product = _transfer(b, transition).view(states, states, n, chunks).permute(3, 2, 0, 1)  # (chunks, n, to, from)
+        matrices = torch.cat([product, product.flip(0).mT], 1).unbind()
+        outs = vectors.unbind()
+        for c in range(1, chunks):
+            torch.bmm(matrices[c - 1], outs[c - 1], out=outs[c])
+            outs[c].div_(outs[c].sum(1, keepdim=True))
+    left, right = vectors.view(chunks, 2, n, states).unbind(1)
+    return torch.stack([left, right.flip(0)]).permute(0, 3, 2, 1).reshape(2, states, m)
+
+
+def _transfer(b: Tensor, transition: Tensor) -> Tensor:
+    """∏_t diag(b_t) A of each chunk, (to, from, m), up to a factor."""
+    _, states, m = b.shape
+    back = transition.T.contiguous()
+    product, other = back[:, :, None] * b[0], b.new_empty(states, states, m)
+    flat, other_flat = product.view(1, states, -1), other.view(1, states, -1)
+    for t, here in enumerate(b[:, :, None].unbind()[1:], 1):
+        torch.mul(product, here, out=other)
+        torch.bmm(back[None], other_flat, out=flat)
+        if t % OFTEN == 0:
+            product.div_(product.sum((0, 1)))
+    return product

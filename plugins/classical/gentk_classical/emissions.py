@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,17 @@ from .chains import inverse_cdf
 
 Covariance = Literal["full", "diag", "spherical"]
 SOME = 20_000  # points that k-means looks at
+LARGEST = 2.0**15  # sum of terms that may cancel in an expanded density: its last bit is 10⁻¹¹
+FEW = 1 << 14  # differences of a number and a mean, which are soon made
+
+
+class _Expanded(NamedTuple):
+    """log p(x | k) = constant + slope · terms(x)."""
+
+    offset: Tensor  # (K, D) μ_k − c
+    terms: Tensor  # (F, N) y = x − c, and its squares: of each number, or with full covariances all D² products
+    slope: Tensor  # (K, F)
+    constant: Tensor  # (K,)
 
 
 class Gaussian(nn.Module):
@@ -55,34 +66,89 @@ class Gaussian(nn.Module):
         return self.covariance if self.kind == "diag" else self.covariance[:, None].expand_as(self.mean)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """log p(x | k), (…, D) → (…, K)."""
-        white = self._centred(x.reshape(-1, x.shape[-1]))
-        if self.kind == "full":
-            root = torch.linalg.cholesky(self.covariance)
-            eye = torch.eye(x.shape[-1], dtype=root.dtype, device=root.device)
-            white = torch.linalg.solve_triangular(root, eye, upper=False) @ white
-            log_det = root.diagonal(dim1=1, dim2=2).log().sum(1)
+        """log p(x | k), (…, D) → (…, K), the states first in memory."""
+        points = x.reshape(-1, x.shape[-1])
+        expanded = self._expanded(points)
+        if expanded is None:
+            root = self._root()
+            found = self._whitened(points, root).square_().sum(1).mul_(-0.5) + self._log_norm(root)[:, None]
         else:
-            deviation = self._variances().sqrt()
-            white, log_det = white.div_(deviation[..., None]), deviation.log().sum(1)
-        constant = 0.5 * x.shape[-1] * math.log(2 * math.pi)
-        found = white.square_().sum(1).mul_(-0.5) - (log_det + constant)[:, None]
-        shaped: Tensor = found.mT.reshape(*x.shape[:-1], len(self.mean))
-        return shaped
+            found = torch.addmm(expanded.constant[:, None], expanded.slope, expanded.terms)
+        return found.view(-1, *x.shape[:-1]).movedim(0, -1)
+
+    def _whitened(self, x: Tensor, root: Tensor) -> Tensor:
+        """Root⁻¹ (x − μ_k), (N, D) → (K, D, N)."""
+        if self.kind == "full":
+            eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+            white: Tensor = torch.linalg.solve_triangular(root, eye, upper=False) @ self._centred(x)
+            return white
+        return self._centred(x).div_(root[..., None])
+
+    def _root(self) -> Tensor:
+        """Of the covariances: triangular (K, D, D), or deviations (K, D)."""
+        root: Tensor = torch.linalg.cholesky(self.covariance) if self.kind == "full" else self._variances().sqrt()
+        return root
+
+    def _log_norm(self, root: Tensor) -> Tensor:
+        """log N(μ_k; μ_k, Σ_k), (K,)."""
+        deviation = root.diagonal(dim1=1, dim2=2) if self.kind == "full" else root
+        return -deviation.log().sum(1) - 0.5 * self.mean.shape[1] * math.log(2 * math.pi)
 
     def _centred(self, x: Tensor) -> Tensor:
         """x − μ_k, (N, D) → (K, D, N): the points last, over which everything runs fastest."""
         return x.mT.contiguous() - self.mean[..., None]
 
+    def _expanded(self, x: Tensor) -> _Expanded | None:
+        """The densities of x (N, D) as polynomials in y = x − c, if they lose no digits: one product of matrices instead of K·D·N
+        differences. What is lost is the rounding of their largest terms, which grow with (range / deviation)²."""
+        states, dim = self.mean.shape
+        if x.requires_grad or x.numel() * states < FEW or (self.kind == "full" and dim > states):
+            return None  # it is written in place; the calls take longer; D² squares are more than K·D differences
+        centre = self.mean.mean(0)
+        offset = self.mean - centre
+        terms = x.new_empty(dim * (1 + (dim if self.kind == "full" else 1)), len(x))
+        y = torch.sub(x.mT, centre[:, None], out=terms[:dim])
+        root = self._root()
+        if self.kind == "full":
+            precision = torch.cholesky_inverse(root)
+            pull = (precision @ offset[..., None])[..., 0]
+        else:
+            precision = self._variances().reciprocal()
+            pull = precision * offset
+        slope = torch.cat([pull, -0.5 * precision.flatten(1)], 1)
+        constant = self._log_norm(root) - 0.5 * (pull * offset).sum(1)
+        reach = y.abs().amax(1)
+        reaches = torch.cat([reach, torch.outer(reach, reach).flatten() if self.kind == "full" else reach.square()])
+        if not bool((slope.abs() @ reaches + constant.abs()).amax() <= LARGEST):  # nor where there are NaNs
+            return None
+        if self.kind == "full":
+            torch.mul(y[:, None], y, out=terms[dim:].view(dim, dim, -1))
+        else:
+            torch.mul(y, y, out=terms[dim:])
+        return _Expanded(offset, terms, slope, constant)
+
     def statistics(self, x: Tensor, posterior: Tensor) -> dict[str, Tensor]:
         """Sums over x (N, D) weighted by `posterior` (N, K), centred on the present means."""
-        centred, weight = self._centred(x), posterior.T.contiguous()
+        weight = posterior.T
+        expanded, total = self._expanded(x), weight.sum(1)
+        if expanded is None:
+            return {"weight": total, **self._sums(self._centred(x), weight.contiguous())}
+        offset, dim = expanded.offset, x.shape[1]
+        sums = weight @ expanded.terms.T
+        raw, second = sums[:, :dim], sums[:, dim:]
+        first = raw - total[:, None] * offset
+        if self.kind == "full":
+            crossed = offset[:, :, None] * raw[:, None]
+            second = second.view(-1, dim, dim) - crossed - crossed.mT + total[:, None, None] * offset[:, :, None] * offset[:, None]
+        else:
+            second = second - offset * (raw + first)
+        return {"weight": total, "first": first, "second": second}
+
+    def _sums(self, centred: Tensor, weight: Tensor) -> dict[str, Tensor]:
         first = (centred @ weight[..., None])[..., 0]
         if self.kind == "full":
-            second = (centred * weight[:, None]) @ centred.mT
-        else:
-            second = (centred.square_() @ weight[..., None])[..., 0]
-        return {"weight": weight.sum(1), "first": first, "second": second}
+            return {"first": first, "second": (centred * weight[:, None]) @ centred.mT}
+        return {"first": first, "second": (centred.square_() @ weight[..., None])[..., 0]}
 
     def update(self, stats: Mapping[str, Tensor]) -> None:
         """The weighted means and covariances. A state that nothing was seen in stays as it is."""
@@ -160,8 +226,8 @@ class Categorical(nn.Module):
         self.probability.copy_(law / law.sum(1, keepdim=True))
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """log p(x | k), (…) → (…, K)."""
-        return self.probability.log().T[x]
+        """log p(x | k), (…) → (…, K), the states first in memory."""
+        return self.probability.log()[:, x].movedim(0, -1)
 
     def statistics(self, x: Tensor, posterior: Tensor) -> dict[str, Tensor]:
         """Expected counts of tokens x (N,) with `posterior` (N, K)."""

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -165,6 +166,51 @@ def test_a_path_that_underflows_is_found_again_in_logarithms() -> None:
     assert torch.allclose(law, chains.filtered(initial, transition, emission[:1], "log"), atol=1e-9)
     assert float(law[0, 799, 1]) == pytest.approx(-800, abs=1e-9)
     assert best_paths(initial, transition, emission[:1], length[:1])[0].unique().tolist() == [1]
+
+
+@pytest.mark.parametrize(("stay", "forgets"), [(0.6, True), (1 - 1e-6, False)])
+def test_what_a_chain_does_not_forget_passes_from_chunk_to_chunk(stay: float, forgets: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a chain that forgets what enters a chunk is spared the transfer matrices. The other one hardly sees its states apart."""
+    random, borders = torch.Generator().manual_seed(0), mock.Mock(side_effect=chains._borders)
+    monkeypatch.setattr(chains, "_borders", borders)
+    initial = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
+    transition = torch.full((3, 3), (1 - stay) / 2, dtype=torch.float64).fill_diagonal_(stay)
+    emission = 0.01 * torch.randn(2, 9000, 3, generator=random, dtype=torch.float64)
+    length = torch.tensor([9000, 8000])
+    emission[1, 8000:] = 0
+    found, sound = chains._smoothed_scaled(initial, transition, emission, length)
+    assert bool(sound.all()) and borders.call_count == (0 if forgets else 1)
+    assert chains._layout(2, 9000, 3)[1] >= chains.LONG
+    assert close(found, smoothed(initial, transition, emission, length, "log"), 1e-8)
+
+
+@pytest.mark.parametrize("kind", KINDS[:3])
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_densities_and_sums_are_the_same_expanded(kind: str, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far from the means, in deviations, they are not expanded: digits would be lost."""
+    emission, random = randomised(kind).emission, torch.Generator().manual_seed(0)
+    assert isinstance(emission, Gaussian)
+    x = emission.mean.mean(0) + scale * torch.randn(2000, DIM, generator=random, dtype=torch.float64)
+    posterior = torch.rand(2000, 3, generator=random, dtype=torch.float64)
+    law = torch.distributions.MultivariateNormal(emission.mean, emission.matrices())
+    assert (emission._expanded(x) is not None) == (scale == 1) and emission._expanded(x[:50]) is None
+    assert torch.allclose(emission.log_prob(x), law.log_prob(x[:, None]), rtol=1e-12, atol=1e-11)
+    found = emission.statistics(x, posterior)
+    apart = x[:, None] - emission.mean
+    second = torch.einsum("nk,nki,nkj->kij", posterior, apart, apart)
+    assert torch.allclose(found["weight"], posterior.sum(0), rtol=1e-13)
+    assert torch.allclose(found["first"], (posterior[..., None] * apart).sum(0), rtol=1e-12, atol=1e-11 * scale)
+    assert torch.allclose(found["second"], second if kind == "full" else second.diagonal(dim1=1, dim2=2), rtol=1e-12, atol=1e-10 * scale**2)
+
+
+@every_kind
+def test_the_likelihood_has_its_gradient(kind: str) -> None:
+    """The gradient of log p(x) by what a state says of a step is that state's posterior."""
+    model, batch = randomised(kind), examples(kind)
+    emission = model._emission(batch, batch["length"]).detach().requires_grad_()
+    smoothed(model.initial, model.transition, emission, batch["length"]).log_likelihood.sum().backward()  # type: ignore[no-untyped-call]
+    assert emission.grad is not None
+    assert torch.allclose(counted(batch, emission.grad), counted(batch, model.posteriors(batch)), atol=1e-10)
 
 
 # ---------------------------------------------------------------- the fit
