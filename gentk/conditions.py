@@ -217,4 +217,4 @@ def drop(condition: Label, values: Tensor, share: float) -> Tensor:
     null = condition.null(len(values))
     if null is None or share == 0:
         return values
-    return torch.where(torch.rand(len(values), device=values.device) < share, null.to(values), values)
+    return torch.where(torch.rand(len(values), device=values.device) < share, null.to(values, non_blocking=True), values)

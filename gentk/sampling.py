@@ -21,6 +21,8 @@ from .protocols import Batch, Condition, DataSpec, Decoder, LatentPrior, Sampler
 
 TOGETHER = 16_000_000  # numbers drawn together at most: large examples come in smaller batches
 BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
+SMALL = 400_000  # numbers that a batch may hold beyond that: a step for a few points costs as much as one for thousands of them
+MOST = 16_384  # samples drawn together, however small
 
 
 @dataclass
@@ -209,6 +211,12 @@ def stream(
         yield step._replace(x={**as_batch(step.x), **kept})
 
 
+def together(numbers: int) -> int:
+    """How many samples of so many numbers are drawn together. It depends on nothing else, so that a command gives the same bits again."""
+    numbers = max(numbers, 1)
+    return max(1, min(max(BATCH, SMALL // numbers), MOST, TOGETHER // numbers))
+
+
 def sample(
     model: Any,
     n: int = 16,
@@ -234,7 +242,7 @@ def sample(
     asked = {**(cond or {}), **{k: options.pop(k) for k in list(options) if k in conditions}}
     sampler = with_options(sampler, options)
     numbers = sum(math.prod(leaf.shape) for leaf in final_data(model).leaves.values())
-    size = batch_size or max(1, min(BATCH, TOGETHER // max(numbers, 1)))
+    size = batch_size or together(numbers)
     wanted = range(n) if rows is None else rows
     memory.check(8.0 * len(wanted) * numbers, f"{len(wanted):,} samples")
     parts: list[dict[str, Tensor]] = []

@@ -240,7 +240,12 @@ def spread(pair: tuple[Tensor, Tensor], t: Tensor, like: Tensor) -> tuple[Tensor
     if t.ndim == 0:
         return pair
     view = t.shape + (1,) * (like.ndim - t.ndim)
-    return pair[0].to(like).view(view), pair[1].to(like).view(view)
+    return crossed(pair[0], like).view(view), crossed(pair[1], like).view(view)
+
+
+def crossed(t: Tensor, like: Tensor) -> Tensor:
+    """t on the device of `like`, in its dtype; the host does not wait until it is there."""
+    return t.to(like, non_blocking=like.device.type == "cuda")
 
 
 def solved(x_t: Tensor, a: Tensor, y: Tensor, b: Tensor) -> Tensor:
@@ -252,7 +257,7 @@ def solved(x_t: Tensor, a: Tensor, y: Tensor, b: Tensor) -> Tensor:
 
 def rows(t: Tensor, like: Tensor) -> Tensor:
     """t as a network wants it: one value per row of `like` (n, …), on its device, in its dtype. A time per frame stays (n, T)."""
-    return t.to(like).expand(len(like)) if t.ndim == 0 else t.to(like)
+    return crossed(t, like).expand(len(like)) if t.ndim == 0 else crossed(t, like)
 
 
 def derivatives(schedule: Schedule, t: Tensor) -> tuple[Tensor, Tensor]:

@@ -176,7 +176,7 @@ def test_what_is_known_stays_exactly(kind: Any, schedule: Schedule) -> None:
 
 def test_filled_in_follows_the_conditional_law() -> None:
     """RePaint comes nearer to p(x₂ | x₀, x₁) than replacement alone, whose guess of x₂ hears of the others late."""
-    model, n = Normal(Cosine()), 1500
+    model, n = Normal(Cosine()), 6000
     known, mask = torch.tensor([[1.4, 0.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.0]])
     covariance = ROOT @ ROOT.T
     exact = MEAN[1:] + covariance[1:, 0] / covariance[0, 0] * (1.4 - MEAN[0])

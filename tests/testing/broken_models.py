@@ -230,7 +230,7 @@ LIKELY: dict[str, list[Broken]] = {
         _autoencoder("- math.log(samples)", "- math.log(samples) + 9 * (batch['label'] == 0)", "the bound integrates to"),
         _autoencoder("- math.log(samples)", "- math.log(samples) + 9 * (batch['label'] == 1)", "the bound integrates to"),
         _gaussian("(2 * math.pi * self.variance)", "(math.pi * self.variance)", "the density integrates to 1.9"),
-        _gaussian(DRAWN, DRAWN.replace("*", "* 1.5 *", 1), "over samples and 0.6"),
+        _gaussian(DRAWN, DRAWN.replace("*", "* 1.5 *", 1), "over samples and 0.5"),
         _gaussian(f"return {NATS}", f"return {NATS}.masked_fill((batch['x'].abs() > 5).any(1), math.nan)", "near its samples is not"),
         _chain('reduction="none").sum(1)', 'reduction="none").mean(1)', "the chances of all 243 states sum to"),
         _chain(BEGUN, "Begun(3 * self.head(state), {", "place 0 is"),
