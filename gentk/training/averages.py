@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..recipes import TrainingPart
+from .gate import Gate
 
 
 def under(name: str, paths: tuple[str, ...]) -> bool:
@@ -37,9 +38,18 @@ class Average:
         self._rest = [(averaged[n], live[n].detach()) for n in live if n not in set(names)]
 
     @torch.no_grad()
-    def update(self, keep: float) -> None:
-        if self._smooth[0]:
-            torch._foreach_lerp_(self._smooth[0], self._smooth[1], 1 - keep)
+    def update(self, keep: float, gate: Gate | None = None) -> None:
+        """Keep the share `keep` of what was. Through a gate that the host does not ask: all of it where that is shut."""
+        mine, live = self._smooth
+        if mine and (gate is None or gate.eager):
+            torch._foreach_lerp_(mine, live, 1 - keep)
+        elif mine and gate is not None:
+            share = (1 - keep) * gate.open
+            torch._foreach_mul_(mine, 1 - share)
+            torch._foreach_add_(mine, torch._foreach_mul(live, share))
+        self._follow()
+
+    def _follow(self) -> None:
         for mine, theirs in self._rest:
             mine.copy_(theirs)
         for mine, theirs in zip(self.model.buffers(), self._live.buffers(), strict=True):  # asked anew: a model may replace its buffers

@@ -15,6 +15,8 @@ from ..recipes import TrainingPart
 from ..text import cause
 from .averages import under
 from .distributed import Ranks
+from .gate import Gate
+from .logs import Logs
 from .optimizers import Optimizer, make
 from .order import seed_all
 from .precision import lowered
@@ -37,6 +39,7 @@ class GradientRounds:
     def __init__(self, model: Any, settings: TrainingPart, ranks: Ranks, autocast: torch.dtype | None) -> None:
         self.model, self.settings, self.ranks, self.autocast = model, settings, ranks, autocast
         self.device = next(model.parameters()).device
+        self.wide = torch.float32 if self.device.type == "mps" else torch.float64  # of sums over micro-batches and ranks
         self.trainable = [name for name, p in model.named_parameters() if p.requires_grad]
         self.phases: tuple[Phase, ...] = model.phases()
         known = {path for path, _ in model.named_modules() if path}
@@ -60,49 +63,53 @@ class GradientRounds:
                 raise UsageError(f"training.optimizers.{key}: {type(model).__name__} has no such optimizer{did_you_mean(key, shared)}")
         for key, wanted in shared.items():
             self.optimizers[key] = make(model, [n for n in self.trainable if n in wanted], settings, key)
+        self.gate = Gate(self.device, eager=not all(optimizer.asks for optimizer in self.optimizers.values()))
+        if not self.gate.eager:
+            for optimizer in self.optimizers.values():
+                optimizer.guard(self.gate.shut)
+        self.undo = Undo(model, self.gate)
 
-    def round(self, step: int, batch: Batch, first: int, count: int) -> dict[str, float]:
+    def round(self, step: int, batch: Batch, first: int, count: int) -> Logs:
         """Round `step` on this rank's part of its batch: micro-batches `first` … of `count` in all. Returns the logs.
 
-        Where it fails, the model and its optimizers are as before the round. Raises GentkError naming phase and step.
+        Where it fails, the model and its optimizers are as before the round. Raises GentkError naming phase and step: for a loss that is no
+        number at once where the gate is eager, else `fault` finds it in the logs, and no round after it has changed anything.
         """
         if not self.model.training:  # walking over every module costs as much as a small net's step
             self.model.train()
         if hasattr(self.model, "latents"):
             self.model.latents.eval()  # frozen, and encoding the next batch in another thread at this moment
-        logs: dict[str, float] = {}
+        logs = Logs()
         due = [phase for phase in self.phases if step % phase.every == 0]
         writes = hasattr(self.model, "after")
-        with Undo(self.model) as undo:
+        with self.undo:
             for k, phase in enumerate(due):
                 if writes or k + 1 < len(due):  # something that may fail follows this phase's step
-                    undo.keep(self.model.parameters() if writes else self.owned[phase.name], self._optimizer(phase))
-                logs.update(self._phase(phase, step, batch, first, count))
+                    self.undo.keep(self.model.parameters() if writes else self.owned[phase.name])
+                    self.undo.keep(self._optimizer(phase).state())
+                self._phase(phase, step, batch, first, count, logs)
         self.ranks.share(self.model.buffers())  # a model that writes buffers inside loss(): everyone goes on with rank 0's
         return logs
 
-    def _phase(self, phase: Phase, step: int, batch: Batch, first: int, count: int) -> dict[str, float]:
+    def _phase(self, phase: Phase, step: int, batch: Batch, first: int, count: int, logs: Logs) -> None:
         owned = self.owned[phase.name]
-        mine = {id(p) for p in owned}
-        for p in self.model.parameters():
-            p.requires_grad_(id(p) in mine)
+        self._require(owned)
         totals, sums = self._accumulate(phase.name, step, batch, first, count)
         self.ranks.add_gradients(owned)
-        names = sorted(totals)
-        packed = torch.stack([totals[name] for name in names])
+        names = sorted(totals.keys() - {"loss", "weight"})
+        packed = torch.stack([totals[name] for name in ("weight", "loss", *names)])
         self.ranks.add([packed, *(sums[key] for key in sorted(sums))])
-        totals = dict(zip(names, packed, strict=True))
-        weight = totals.pop("weight")
-        means = {name: float(value / weight) for name, value in totals.items()}
         grads = [p.grad for p in owned if p.grad is not None]
         if not self._alone(count):
-            torch._foreach_div_(grads, float(weight))
+            weight = packed[0].clone()
+            packed /= weight
+            torch._foreach_div_(grads, weight.to(owned[0].dtype))
         norm = nn.utils.get_total_norm(grads)
-        means["grad"] = float(norm)
-        for name in ("loss", "grad"):  # before the step: no weight, average or state ever holds what is no number
-            if not math.isfinite(means[name]):
-                what = f"the {'gradient' if name == 'grad' else name} of phase '{phase.name}' is {means[name]} at step {step}"
-                raise GentkError(f"{what}: lower training.lr or set training.clip")
+        packed[0] = norm
+        self.gate.watch(packed[:2])
+        logs.write([self._logged(phase, name) for name in ("grad", "loss", *names)], packed)
+        if self.gate.eager and (fault := self.fault(step, logs)):
+            raise fault
         if self.settings.clip:
             nn.utils.clip_grads_with_norm_(owned, self.settings.clip, norm)
         self._optimizer(phase).step(share(step, self.settings))
@@ -111,11 +118,29 @@ class GradientRounds:
         if hasattr(self.model, "after"):
             with torch.no_grad():
                 self.model.after(phase.name, step, sums)
-        return means if len(self.phases) == 1 else {f"{phase.name}/{name}": value for name, value in means.items()}
+
+    def _logged(self, phase: Phase, name: str) -> str:
+        return name if len(self.phases) == 1 else f"{phase.name}/{name}"
+
+    def fault(self, step: int, logs: Logs) -> GentkError | None:
+        """What is to be said where the loss or the gradient of round `step` is no number."""
+        for phase in self.phases:
+            for name, what in (("loss", "loss"), ("grad", "gradient")):  # before the step: no weight, average or state ever holds it
+                value = logs.get(self._logged(phase, name), 0.0)
+                if not math.isfinite(value):
+                    where = f"the {what} of phase '{phase.name}' is {value} at step {step}"
+                    return GentkError(f"{where}: lower training.lr or set training.clip")
+        return None
+
+    def _require(self, owned: list[nn.Parameter]) -> None:
+        """Gradients for `owned`, and for nothing else."""
+        mine = {id(p) for p in owned}
+        for p in self.model.parameters():
+            p.requires_grad_(id(p) in mine)
 
     def _accumulate(self, phase: str, step: int, batch: Batch, first: int, count: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Gradients of Σ weight · loss into `.grad` (of the loss itself where there is but one micro-batch); Σ weight, Σ weight · value of
-        all that is logged, and the model's own sums."""
+        all that is logged (the values themselves of one micro-batch), and the model's own sums."""
         totals: dict[str, Tensor] = {}
         sums: dict[str, Tensor] = {}
         for j, (low, high) in enumerate(micro_batches(len(next(iter(batch.values()))), count)):
@@ -123,20 +148,27 @@ class GradientRounds:
             seed_all(self.settings.seed, step, phase, first + j)
             out, weight = self._differentiated(part, phase, step, count)
             names = [name for name in out if name not in ("weight", "sums")]
-            logged = torch.stack([torch.as_tensor(out[name], device=self.device).detach().double() for name in names]).cpu() * weight
-            for name, value in (("weight", weight), *zip(names, logged, strict=True)):
+            logged = torch.stack([self._number(out[name]) for name in names])
+            logged = logged if self._alone(count) else logged * weight
+            for name, value in (("weight", weight), *zip(names, logged.unbind(), strict=True)):
                 totals[name] = totals[name] + value if name in totals else value
             for name, value in out.get("sums", {}).items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
         return totals, sums
+
+    def _number(self, value: Any) -> Tensor:
+        """A logged value on the device (), as wide as that computes. A number is filled in there: copying it would wait for the device."""
+        if isinstance(value, Tensor):
+            return value.detach().to(self.device, self.wide, non_blocking=True)
+        return torch.full((), float(value), dtype=self.wide, device=self.device)
 
     def _differentiated(self, part: Batch, phase: str, step: int, count: int) -> tuple[Mapping[str, Any], Tensor]:
         """(what `loss` returns, its weight), with the gradients added to `.grad`. Only layers compute in the lower precision."""
         try:
             with lowered(self.model, self.autocast):
                 out: Mapping[str, Any] = self.model.loss(part, phase, step)
-                weight = torch.as_tensor(out.get("weight", len(next(iter(part.values())))), dtype=torch.float64).detach().cpu()
-                (out["loss"] if self._alone(count) else out["loss"] * float(weight)).backward()
+                weight = self._number(out.get("weight", len(next(iter(part.values())))))
+                (out["loss"] if self._alone(count) else out["loss"] * weight.to(out["loss"].dtype)).backward()
         except GentkError:
             raise
         except Exception as error:

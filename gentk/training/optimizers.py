@@ -12,6 +12,7 @@ from ..recipes import OptimizerPart, TrainingPart
 from .averages import under
 from .precision import has_bfloat16
 
+FUSED = ("cpu", "cuda")  # devices of fused kernels
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: takes singular values in (0, 1] to about 1 in five steps
 
 
@@ -31,13 +32,17 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
 
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised (Jordan et al. 2024). torch.optim.Muon takes matrices only; here a convolution's weight
-    (out, in, k, k) is the matrix (out, in·k·k)."""
+    (out, in, k, k) is the matrix (out, in·k·k). Like torch's fused optimizers it does nothing where its attribute `found_inf` is 1."""
+
+    found_inf: Tensor | None = None
 
     def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        skipped = self.found_inf
+        taken: Tensor | float = 1.0 if skipped is None else 1 - skipped
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -45,11 +50,12 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[parameter]
                 if not state:
                     state["momentum"] = torch.zeros_like(parameter)
-                momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                ahead = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)  # Nesterov
+                grad = parameter.grad if skipped is None else parameter.grad.masked_fill(skipped.bool(), 0)  # 0 · NaN is NaN
+                momentum = state["momentum"].lerp_(grad, (1 - group["momentum"]) * taken)
+                ahead = grad.lerp(momentum, group["momentum"]).flatten(1)  # Nesterov
                 scale = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(orthogonalised(ahead).view_as(parameter), alpha=-group["lr"] * scale)
+                parameter.mul_(1 - group["lr"] * group["weight_decay"] * taken)
+                parameter.add_(orthogonalised(ahead).view_as(parameter) * taken, alpha=-group["lr"] * scale)
 
 
 def alike(value: Any, parameter: Tensor) -> Any:
@@ -68,6 +74,39 @@ class Optimizer:
         for part in parts:
             for group in part.param_groups:
                 group["peak"] = group["lr"]
+        self.prime()
+
+    @torch.no_grad()
+    def prime(self) -> None:
+        """Make the state that torch makes in a parameter's first step, so that it can be copied and watched before that."""
+        for part in self.parts:
+            new = [p for group in part.param_groups for p in group["params"] if p not in part.state]
+            rates = [group["lr"] for group in part.param_groups]
+            for p in new:
+                p.grad = torch.zeros_like(p)
+            for group in part.param_groups:
+                group["lr"] = 0.0  # and a gradient of zero: the step moves nothing
+            part.step()
+            for group, rate in zip(part.param_groups, rates, strict=True):
+                group["lr"] = rate
+            for p in new:
+                p.grad = None
+                for value in part.state[p].values():
+                    value.zero_()
+
+    @property
+    def asks(self) -> bool:
+        """Whether every part can be told on the device that a step is not to be taken."""
+        return all(isinstance(part, Muon) or part.defaults.get("fused") for part in self.parts)
+
+    def guard(self, shut: Tensor) -> None:
+        """From now on no step is taken while `shut` is 1."""
+        for part in self.parts:
+            part.found_inf = shut  # type: ignore[attr-defined]
+
+    def state(self) -> list[Tensor]:
+        """All tensors of the state, as they lie there."""
+        return [value for part in self.parts for own in part.state.values() for value in own.values()]
 
     def step(self, share: float) -> None:
         for part in self.parts:
@@ -94,6 +133,7 @@ class Optimizer:
             part.load_state_dict({**whole, "state": state})
             for parameter, own in part.state.items():
                 own.update({name: alike(value, parameter) for name, value in own.items()})
+        self.prime()
 
 
 def make(model: nn.Module, names: list[str], settings: TrainingPart, key: str) -> Optimizer:
@@ -122,5 +162,5 @@ def make(model: nn.Module, names: list[str], settings: TrainingPart, key: str) -
 
 
 def _adamw(parameters: list[nn.Parameter], lr: float, options: Mapping[str, Any]) -> torch.optim.Optimizer:
-    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+    fused = all(p.device.type in FUSED and p.is_floating_point() for p in parameters)
     return torch.optim.AdamW(parameters, lr=lr, fused=fused, **options)

@@ -208,7 +208,6 @@ class Training:
         self._try_watch()
         for progress in self.trainer.rounds(self.max_steps):
             pace.tick()
-            logs = dict(progress.logs)
             due = due_now(progress, self.settings.log_every) or self.trainer.statistical
             found: dict[str, float] = {}
             if self.settings.evaluate_every and (due_now(progress, self.settings.evaluate_every) or self.trainer.statistical):
@@ -221,7 +220,7 @@ class Training:
                 self.save()
             if self.settings.preview_every and progress.step % self.settings.preview_every == 0:
                 self._preview()
-            yield progress._replace(logs={**logs, **found})
+            yield progress._replace(logs={**progress.logs, **found}) if found else progress
         self.save()
         if self.settings.preview_every and self.trainer.step % self.settings.preview_every:
             self._preview()
@@ -292,9 +291,7 @@ class Training:
 
     def _write(self, folder: Path) -> None:
         model = self.trainer.averaged
-        weights.save(
-            model, folder, sampler=self._sampler(model), recipe=self.run.folder.name, dtype=self.settings.weights_dtype
-        )
+        weights.save(model, folder, sampler=self._sampler(model), recipe=self.run.folder.name, dtype=self.settings.weights_dtype)
 
     def _sampler(self, model: Any) -> Sampler | None:
         """None for what draws nothing by itself: an autoencoder, a classifier."""

@@ -20,21 +20,22 @@ from ..recipes import TrainingPart
 from .averages import Average, decay
 from .distributed import Ranks
 from .gradient import GradientRounds, micro_batches
-from .means import Means
+from .logs import Logs, Means, read
 from .order import fetch, indices_of, mixed, seed_all
 from .precision import autocast_dtype
 from .statistics import one_pass
 from .validation import likelihood, losses
 
+MOST = 1000  # rounds between two looks of the host
 START = 1024  # examples that `start` sees where the model does not say, and that a validation is taken over
 
 
 class Progress(NamedTuple):
-    """After round `step` of `total`."""
+    """After round `step` of `total`. On a device that runs ahead, reading a value of `logs` waits for it."""
 
     step: int
     total: int
-    logs: dict[str, float]
+    logs: Mapping[str, float]
 
 
 class Trainer:
@@ -73,6 +74,7 @@ class Trainer:
         self.total = model.passes if self.statistical else settings.steps
         self.last: dict[str, float] = {}  # of each phase's last round
         self.means = Means()
+        self._unseen: list[Logs] = []  # of the rounds since the host last looked
         self.converged = False  # a fit that gained less than `tolerance`, or a validation that has not improved for `patience`
         self._gradient: GradientRounds | None = None
         self._average: Average | None = None
@@ -95,15 +97,36 @@ class Trainer:
                 logs = self._pass() if self.statistical else self._round()
                 self.step += 1
                 self.converged = self._settled(logs)
-                self.last = {**self.last, **logs}
-                self.means.add(logs)
+                self._unseen.append(logs)
+                if self._eager or not self.step % min(self.settings.log_every, MOST) or self.step == end:
+                    self.look()
                 yield Progress(self.step, self.total, logs)
         finally:  # also where the caller breaks off, or the loss is no number
             if self._gradient:
                 self._gradient.release()
 
+    def look(self) -> None:
+        """Wait for the device, and count what the rounds since the last look logged.
+
+        Raises GentkError where one of them met what is no number; the trainer is then as before that round.
+        """
+        unseen, self._unseen = self._unseen, []
+        read(unseen)
+        for step, logs in enumerate(unseen, self.step - len(unseen)):
+            if self._gradient and (fault := self._gradient.fault(step, logs)):
+                self._gradient.gate.reopen()
+                self.step = step
+                raise fault
+            self.last.update(logs)
+            self.means.add(logs)
+
+    @property
+    def _eager(self) -> bool:
+        return self._gradient is None or self._gradient.gate.eager
+
     def validate(self, size: int = START) -> dict[str, float]:
         """What the averaged model logs of `size` fixed examples of the test split, in every phase, with fixed draws."""
+        self.look()
         if self.validation is None:
             return {}
         self.prepare()
@@ -119,12 +142,14 @@ class Trainer:
 
     def finite(self) -> bool:
         """Whether every weight is a number: worse ones must not replace good ones."""
-        return all(bool(p.isfinite().all()) for p in self.model.parameters() if p.is_floating_point() or p.is_complex())
+        weights = [p for p in self.model.parameters() if p.is_floating_point() or p.is_complex()]
+        return not weights or bool(torch.stack([p.isfinite().all() for p in weights]).all())
 
     # ---- state
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """(tensors by file name, numbers): all that the next round depends on."""
         self.prepare()
+        self.look()
         tensors = {"model": dict(self.model.state_dict())}
         if self._average:
             tensors["averaged"] = dict(self._average.model.state_dict())
@@ -159,21 +184,25 @@ class Trainer:
                 self._average = Average(self.model)
 
     # ---- one round
-    def _round(self) -> dict[str, float]:
+    def _round(self) -> Logs:
         assert self._gradient is not None
         first, count = self._own()
         batch = self._next_batch()
-        logs = self._gradient.round(self.step, batch, first, count)
+        try:
+            logs = self._gradient.round(self.step, batch, first, count)
+        except Exception:
+            self.look()  # an earlier round that met what is no number may be the cause
+            raise
         if self._average:
-            self._average.update(decay(self.step, self.settings))
+            self._average.update(decay(self.step, self.settings), self._gradient.gate)
         return logs
 
-    def _pass(self) -> dict[str, float]:
+    def _pass(self) -> Logs:
         self.model.train()
         logs = one_pass(self.model, self.dataset, self.ranks, seed=self.settings.seed, step=self.step, device=self.device)
         if not all(math.isfinite(v) for v in logs.values()):
             raise GentkError(f"pass {self.step} gave {logs}: the fit left the numbers")
-        return logs
+        return Logs(logs)
 
     def _settled(self, logs: Mapping[str, float]) -> bool:
         if not self.statistical or "log_likelihood" not in logs or "log_likelihood" not in self.last:

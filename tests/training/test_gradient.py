@@ -44,6 +44,18 @@ def test_eight_micro_batches_are_one_batch_weighted_by_tokens() -> None:
     assert float((whole[0] - unweighted).abs().max()) > 1e-4  # a mean of means is another gradient
 
 
+def test_micro_batches_log_what_the_whole_batch_does() -> None:
+    """Means over tokens, and the norm of the mean's gradient: in one micro-batch or in four."""
+    rows = Rows(64)
+    logs = [
+        dict(GradientRounds(Net(draws=False), settings(), Ranks(), None).round(0, {"x": rows.x, "length": rows.length}, 0, count))
+        for count in (1, 4)
+    ]
+    assert logs[0].keys() == logs[1].keys() == {"loss", "grad"}
+    assert logs[1] == pytest.approx(logs[0], rel=1e-6)
+    assert len({round(value, 3) for value in logs[0].values()}) == 2
+
+
 def test_each_micro_batch_draws_its_own() -> None:
     """With draws, halves of the same rows must not see the same noise."""
     row = {"x": torch.zeros(2, 3), "length": torch.ones(2, dtype=torch.int64)}

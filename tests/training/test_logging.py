@@ -11,7 +11,7 @@ import torch
 import gentk
 from gentk.runs import Run
 from gentk.training import Trainer
-from gentk.training.means import Means
+from gentk.training.logs import Means
 from gentk.training.pace import Pace
 
 from .killed import recipe
