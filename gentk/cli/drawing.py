@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import GentkError, UsageError
 from ..host import lookup
 from ..weights.hub import complete
 from .out import out
@@ -56,7 +56,7 @@ def draw(found: Subject, request: Request) -> None:
     with progress(found.title, request.n, silent=not ranks.first) as advance:
         model = prepared(found, request)
         start = time.perf_counter()
-        samples, frames = run(model, request, advance, ranks)
+        samples, frames = (compiled if request.compile else run)(model, request, advance, ranks)
         seconds = time.perf_counter() - start
     if not ranks.first:
         return
@@ -81,11 +81,21 @@ def prepared(found: Subject, request: Request) -> Any:
         if next((p.device.type for p in model.parameters()), "cpu") == "mps":
             raise UsageError("--dtype float64: this device has no float64; use --device cpu")
         model = model.double()
-    if request.compile:
-        whole = getattr(model, "inner", model)  # of a guided model, the one that is guided
-        for child in (c for c in whole.children() if any(True for _ in c.parameters())):
-            child.compile(dynamic=True)
     return model
+
+
+def compiled(model: Any, request: Request, advance: Callable[[Step, int], None], ranks: Ranks) -> tuple[Samples, list[Any]]:
+    """`run` with the network compiled, or without where that fails."""
+    from ..compiling import Compiled
+
+    network = Compiled(getattr(model, "inner", model))  # of a guided model, the one that is guided
+    try:
+        return run(model, request, advance, ranks)
+    except GentkError:
+        raise
+    except Exception as error:
+        network.give_up(error)
+        return run(model, request, advance, ranks)
 
 
 def run(model: Any, request: Request, advance: Callable[[Step, int], None], ranks: Ranks) -> tuple[Samples, list[Any]]:

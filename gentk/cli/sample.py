@@ -37,7 +37,7 @@ def sample(
     batch_size: Annotated[int | None, Option(min=1, help="Samples drawn together; changes no sample.")] = None,
     device: choices.Device = "auto",
     dtype: Annotated[Literal["float32", "float64", "bfloat16"], Option(help="What the network computes in.")] = "float32",
-    compile: Annotated[bool, Option("--compile", help="Compile the network first; pays for long runs.")] = False,
+    compile: Annotated[bool, Option("--compile", help="Compile the network's blocks first; pays for long runs.")] = False,
     extra: dict[str, Any] = {},
 ) -> None:
     """Draw samples from a model.

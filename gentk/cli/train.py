@@ -47,6 +47,7 @@ def train(
     max_steps: Annotated[int | None, Option(min=1, help="Stop early; the learning rates stay those of the whole run.")] = None,
     restart: Annotated[bool, Option("--restart", help="With --resume: begin at step 0 where no saved state can be read.")] = False,
     device: choices.Device = "auto",
+    compile: Annotated[bool, Option("--compile", help="Compile the network's blocks first; pays for long runs.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Check and print the resolved recipe; train nothing.")] = False,
 ) -> None:
     """Train a recipe. Ctrl-C saves first; --resume goes on exactly where it stopped."""
@@ -69,7 +70,7 @@ def train(
         from ..training.distributed import Ranks
 
         folder = Ranks().agreed(lambda: fresh(folder))
-    run(resolved, folder, init=begin, resume=resume, restart=restart, max_steps=max_steps, device=device)
+    run(resolved, folder, init=begin, resume=resume, restart=restart, max_steps=max_steps, device=device, compile=compile)
 
 
 def starting(

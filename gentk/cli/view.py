@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..training.pace import Pace
 
 EVERY = 5.0
+FRAME = 0.1  # seconds between two pictures: training goes on for as long as nobody could see a change
 TICKS = "▁▂▃▄▅▆▇█"
 Show = Callable[[int, Mapping[str, float]], None]
 
@@ -47,21 +48,28 @@ def _live(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
     )
     bar = Progress(*columns, expand=True)
     task = bar.add_task(escape(title), total=total, completed=since, rate="", left="")
-    history: list[float] = []
+    curve, pace, drawn = Curve(), Pace(), -math.inf
+    unread: list[Mapping[str, float]] = []  # reading a value may wait for a device, so it is left to the next picture
     seen: dict[str, float] = {}  # the last value of each: a phase that does not run in every round is still shown
-    pace = Pace()
     console = Console(stderr=True)
     with Live(console=console, refresh_per_second=8, transient=False) as live:
 
         def show(step: int, logs: Mapping[str, float]) -> None:
-            seen.update(logs)
-            if (value := curve_of(logs)) is not None:
-                history.append(value)
-            pace.tick()
+            nonlocal drawn
+            now = time.monotonic()
+            pace.tick(now)
+            unread.append(logs)
+            if now - drawn < FRAME and step < total:
+                return
+            drawn = now
+            for each in unread:
+                seen.update(each)
+                curve.add(curve_of(each))
+            unread.clear()
             bar.update(task, completed=step, rate=rate_of(pace), left=left_of(pace, total - step))
             numbers = "   ".join(f"[dim]{escape(k)}[/] {v:.4g}" for k, v in seen.items())
             grid = Table.grid(padding=(0, 2))
-            grid.add_row("[dim]loss[/]", Text(sparkline(history, console.width - 12), style="cyan"))
+            grid.add_row("[dim]loss[/]", Text(sparkline(curve.means, console.width - 12), style="cyan"))
             live.update(Group(bar, Text.from_markup(numbers), grid, Text(f"{folder}", style="dim")))
 
         yield show
@@ -87,6 +95,27 @@ def curve_of(logs: Mapping[str, float]) -> float | None:
     return None
 
 
+class Curve:
+    """A history of any length, in at most `MOST` means of equally many values."""
+
+    MOST = 2048
+
+    def __init__(self) -> None:
+        self.means: list[float] = []
+        self.span, self.open = 1, list[float]()
+
+    def add(self, value: float | None) -> None:
+        if value is None:
+            return
+        self.open.append(value)
+        if len(self.open) == self.span:
+            self.means.append(sum(self.open) / self.span)
+            self.open = []
+        if len(self.means) == self.MOST:
+            self.means = [(a + b) / 2 for a, b in zip(self.means[::2], self.means[1::2], strict=True)]
+            self.span *= 2
+
+
 def sparkline(values: list[float], width: int) -> str:
     """The whole history in at most `width` characters, from its lowest to its highest mean."""
     if not values:
@@ -102,17 +131,17 @@ def sparkline(values: list[float], width: int) -> str:
 def _lines(title: str, total: int, folder: Path, since: int) -> Iterator[Show]:
     from ..training.pace import Pace
 
-    last, pace, seen = time.monotonic(), Pace(), dict[str, float]()
+    last, pace, seen = time.monotonic(), Pace(), dict[str, Mapping[str, float]]()
     print(f"{title}: {total - since} steps, into {folder}", file=sys.stderr, flush=True)
 
     def show(step: int, logs: Mapping[str, float]) -> None:
         nonlocal last
         now = time.monotonic()
         pace.tick(now)
-        seen.update(logs)
+        seen.update(dict.fromkeys(logs, logs))
         if now - last >= EVERY or step == total:
             last = now
-            numbers = " ".join(f"{k}={v:.4g}" for k, v in seen.items())
+            numbers = " ".join(f"{name}={found[name]:.4g}" for name, found in seen.items())
             words = f"{title}: step {step}/{total} {numbers} {rate_of(pace)} {left_of(pace, total - step)}"
             print(words.rstrip(), file=sys.stderr, flush=True)
 

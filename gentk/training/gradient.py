@@ -19,7 +19,7 @@ from .gate import Gate
 from .logs import Logs
 from .optimizers import Optimizer, make
 from .order import seed_all
-from .precision import lowered
+from .precision import Lowered
 from .rates import share
 from .undo import Undo
 
@@ -46,6 +46,7 @@ class GradientRounds:
         for path in getattr(model, "autocast", ()):
             if path not in known:
                 raise UsageError(f"{type(model).__name__}.autocast names no submodule: '{path}'{did_you_mean(path, known)}")
+        self.lowered = Lowered(model, autocast)
         parameters = dict(model.named_parameters())
         self.owned: dict[str, list[nn.Parameter]] = {}
         self.optimizers: dict[str, Optimizer] = {}
@@ -165,7 +166,7 @@ class GradientRounds:
     def _differentiated(self, part: Batch, phase: str, step: int, count: int) -> tuple[Mapping[str, Any], Tensor]:
         """(what `loss` returns, its weight), with the gradients added to `.grad`. Only layers compute in the lower precision."""
         try:
-            with lowered(self.model, self.autocast):
+            with self.lowered:
                 out: Mapping[str, Any] = self.model.loss(part, phase, step)
                 weight = self._number(out.get("weight", len(next(iter(part.values())))))
                 (out["loss"] if self._alone(count) else out["loss"] * weight.to(out["loss"].dtype)).backward()

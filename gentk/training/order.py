@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..noise import Philox
 from ..protocols import Batch, Dataset
+from .gate import AHEAD
 
 Indices = NDArray[np.int64]
 _ROUNDS = 6
@@ -56,6 +57,28 @@ def indices_of(k: int, n: int, batch_size: int, seed: int) -> Indices:
     return out
 
 
+SHARE = 4  # data may take one part in so many of a device's free memory
+
+
+def near(dataset: Dataset, device: torch.device) -> Dataset:
+    """The data set on the device, where it can be moved and fits: a batch is then gathered there, and only its indices travel."""
+    size = getattr(dataset, "nbytes", None)
+    if size is None or device.type not in AHEAD or size * SHARE > room(device):
+        return dataset
+    moved: Dataset = dataset.to(device)  # type: ignore[attr-defined]
+    return moved
+
+
+def room(device: torch.device) -> int:
+    """Bytes that are free on the device."""
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
+def pinned(batch: Batch) -> Batch:
+    """The batch in memory that a device reads by itself, while the host goes on."""
+    return {key: value.pin_memory() if value.device.type == "cpu" else value for key, value in batch.items()}
+
+
 class First:
     """The first `size` examples of a data set."""
 
@@ -63,6 +86,11 @@ class First:
         self.whole, self.size, self.spec = dataset, min(size, len(dataset)), dataset.spec
         if (decoder := getattr(dataset, "decoder", None)) is not None:
             self.decoder = decoder
+        if hasattr(dataset, "nbytes"):
+            self.nbytes: int = dataset.nbytes
+
+    def to(self, device: torch.device) -> First:
+        return First(self.whole.to(device), self.size)  # type: ignore[attr-defined]
 
     def __len__(self) -> int:
         return self.size

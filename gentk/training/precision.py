@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from types import MethodType
@@ -109,27 +108,29 @@ def _chosen(model: nn.Module) -> dict[nn.Module, bool]:
     return found
 
 
-@contextmanager
-def lowered(model: nn.Module, dtype: torch.dtype | None) -> Iterator[None]:
-    """Within it, linear layers and convolutions (and the submodules that `model.autocast` names, whole) compute in `dtype` and return
-    float32; all else that a loss computes stays float32. None: nothing changes.
+class Lowered:
+    """A context in which linear layers and convolutions (and the submodules that `model.autocast` names, whole) compute in `dtype` and
+    return float32; all else that a loss computes stays float32. None: nothing changes.
 
-    It goes around the backward pass too: activation checkpoints compute their part again there. Enter it once at a time.
+    It goes around the backward pass too: activation checkpoints compute their part again there. Enter it once at a time, as often as you
+    like: the forwards are made once, as compiled code stays valid only for the same ones.
     """
-    if dtype is None:
-        yield
-        return
-    device = next((p.device.type for p in model.parameters()), "cpu")
-    before: list[tuple[nn.Module, Any]] = []
-    try:
-        for module, low in _chosen(model).items():
-            own = vars(module).get("forward")
-            vars(module)["forward"] = _Forward(module, dtype if low else None, device)
-            before.append((module, own))
-        yield
-    finally:
-        for module, own in before:
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype | None) -> None:
+        device = next((p.device.type for p in model.parameters()), "cpu")
+        chosen = {} if dtype is None else _chosen(model)
+        self.forwards = {module: _Forward(module, dtype if low else None, device) for module, low in chosen.items()}
+        self.before: list[tuple[nn.Module, Any]] = []
+
+    def __enter__(self) -> None:
+        for module, forward in self.forwards.items():
+            self.before.append((module, vars(module).get("forward")))
+            vars(module)["forward"] = forward
+
+    def __exit__(self, *error: object) -> None:
+        for module, own in self.before:
             if own is None:
                 del vars(module)["forward"]
             else:
                 vars(module)["forward"] = own
+        self.before = []

@@ -83,6 +83,7 @@ class Training:
         restart: bool = False,
         max_steps: int | None = None,
         device: str = "auto",
+        compile: bool = False,
     ) -> None:
         self.run, self.recipe, self.settings = Run(Path(out)), recipe, recipe.training
         self.ranks, self.max_steps = Ranks(), max_steps
@@ -91,7 +92,7 @@ class Training:
             self.ranks.agreed(lambda: self._take(resume))
             checkpoint = self._checkpoint(restart) if resume else None
             changed = self._changes(checkpoint) if resume else {}
-            self._build(init, device)
+            self._build(init, device, compile)
             self._begin(checkpoint, changed, init=init, resume=resume)
         except BaseException:
             self.close()
@@ -111,14 +112,15 @@ class Training:
     def _take(self, resume: bool) -> None:
         self._claim = Claim(self.run, resume=resume)
 
-    def _build(self, init: Path | None, device: str) -> None:
+    def _build(self, init: Path | None, device: str, compile: bool) -> None:
         """The data set, the model and their trainer."""
         recipe = self.recipe
         dataset = lookup.dataset(recipe.dataset.name, recipe.dataset.split, recipe.dataset.options, recipe.model.plugin)
         dataset = First(dataset, recipe.dataset.examples) if recipe.dataset.examples else dataset
         model = self._model(dataset.spec, init)
         self.sampler = lookup.sampler(recipe.sampler.name, recipe.model.plugin, **recipe.sampler.options) if recipe.sampler.name else None
-        self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(), device=pick_device(device), ranks=self.ranks)
+        how: dict[str, Any] = {"device": pick_device(device), "ranks": self.ranks, "compile": compile}
+        self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(), **how)
         self.best = Best(watched(model, statistical=self.trainer.statistical))
         self.metrics = metrics(recipe.model.plugin)
 
@@ -344,15 +346,17 @@ def train(
     restart: bool = False,
     max_steps: int | None = None,
     device: str = "auto",
+    compile: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train a recipe into the folder `out`, and return the run.
 
     `init`: weights to start from. `resume`: go on with the run at `out`; `restart`: at step 0 where nothing of its state can be read.
-    `max_steps`: stop early, with the learning rates of the whole run. Ctrl-C and SIGTERM save first, then raise Interrupted. Raises
-    UsageError for a taken folder or other settings than the run's, GentkError where training fails.
+    `max_steps`: stop early, with the learning rates of the whole run. `compile`: the network's blocks, whose numbers then round otherwise.
+    Ctrl-C and SIGTERM save first, then raise Interrupted. Raises UsageError for a taken folder or other settings than the run's, GentkError
+    where training fails.
     """
-    how: dict[str, Any] = {"init": init, "resume": resume, "restart": restart, "max_steps": max_steps, "device": device}
+    how: dict[str, Any] = {"init": init, "resume": resume, "restart": restart, "max_steps": max_steps, "device": device, "compile": compile}
     with stopping() as stop, Training(recipe, Path(out), **how) as training:
         for progress in training:
             if on_progress:

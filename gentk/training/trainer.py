@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..compiling import Compiled
 from ..errors import GentkError, UsageError
 from ..noise import Philox
 from ..protocols import Batch, Dataset, GradientModel, StatisticsModel, can
@@ -21,7 +22,7 @@ from .averages import Average, decay
 from .distributed import Ranks
 from .gradient import GradientRounds, micro_batches
 from .logs import Logs, Means, read
-from .order import fetch, indices_of, mixed, seed_all
+from .order import fetch, indices_of, mixed, near, pinned, seed_all
 from .precision import autocast_dtype
 from .statistics import one_pass
 from .validation import likelihood, losses
@@ -41,7 +42,7 @@ class Progress(NamedTuple):
 class Trainer:
     """Trains `model` on `dataset` (its `loss` or its `statistics` decide how). Iterate `rounds`; stop whenever you like.
 
-    Raises GentkError where the loss stops being a number.
+    `compile`: compile the network's blocks, or go on without where that fails. Raises GentkError where the loss stops being a number.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class Trainer:
         validation: Dataset | None = None,
         device: torch.device | str = "cpu",
         ranks: Ranks | None = None,
+        compile: bool = False,
     ) -> None:
-        self.settings, self.dataset, self.validation = settings, dataset, validation
+        self.settings, self.validation = settings, validation
         self.ranks = ranks or Ranks()
         if settings.batch_size % (settings.accumulate * self.ranks.world):
             parts = f"{settings.accumulate} micro-batches on each of {self.ranks.world} ranks"
@@ -62,6 +64,7 @@ class Trainer:
         if not len(dataset):
             raise UsageError("there is nothing to train on: the data set is empty")
         self.device = torch.device(device)
+        self.dataset = near(dataset, self.device)
         if (decoder := getattr(dataset, "decoder", None)) is not None:
             model.latents = decoder.requires_grad_(False).eval()
         self.model = model.to(self.device)
@@ -78,6 +81,7 @@ class Trainer:
         self.converged = False  # a fit that gained less than `tolerance`, or a validation that has not improved for `patience`
         self._gradient: GradientRounds | None = None
         self._average: Average | None = None
+        self._compiled = Compiled(model) if compile and not self.statistical else None
         self._ready = False
         self._ahead: tuple[int, Future[Batch]] | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="gentk-fetch")
@@ -190,9 +194,13 @@ class Trainer:
         batch = self._next_batch()
         try:
             logs = self._gradient.round(self.step, batch, first, count)
-        except Exception:
+        except Exception as error:
             self.look()  # an earlier round that met what is no number may be the cause
-            raise
+            if self._compiled is None:
+                raise
+            self._compiled.give_up(error)  # the round has left nothing behind: once more
+            self._compiled = None
+            return self._round()
         if self._average:
             self._average.update(decay(self.step, self.settings), self._gradient.gate)
         return logs
@@ -220,7 +228,8 @@ class Trainer:
         parts = micro_batches(size, count * self.ranks.world)
         rows = range(parts[first][0], parts[first + count - 1][1])
         indices = indices_of(step, len(self.dataset), size, seed)[rows.start : rows.stop]
-        return fetch(self.dataset, indices, Philox(mixed(seed, "data", step), rows))
+        batch = fetch(self.dataset, indices, Philox(mixed(seed, "data", step), rows))
+        return pinned(batch) if self.device.type == "cuda" else batch
 
     def _next_batch(self) -> Batch:
         """Batch `step`, fetched while the round before was computed: fetching draws from no shared generator."""

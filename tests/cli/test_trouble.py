@@ -57,7 +57,10 @@ def limited(size: int) -> Callable[[], None]:
 
 def run(*words: str, cwd: Path, **how: Any) -> subprocess.CompletedProcess[str]:
     made = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, **how}
-    return subprocess.run([sys.executable, "-m", "gentk", *words], text=True, cwd=cwd, env={**os.environ, "OMP_NUM_THREADS": "1"}, **made)
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if "preexec_fn" in how:
+        env["PYTHONDONTWRITEBYTECODE"] = "1"  # Python leaves the half of a .pyc that fitted, and believes it later
+    return subprocess.run([sys.executable, "-m", "gentk", *words], text=True, cwd=cwd, env=env, **made)
 
 
 SHORT = ("--set", "training.steps=6", "--set", "training.checkpoint_every=2", "--set", "training.preview_every=0", "--set",

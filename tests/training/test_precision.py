@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from gentk.errors import GentkError, UsageError
 from gentk.training import Trainer
-from gentk.training.precision import autocast_dtype, lowered
+from gentk.training.precision import Lowered, autocast_dtype
 
 from .toys import Net, Rows, settings
 
@@ -83,7 +83,7 @@ def test_a_layer_computes_in_bfloat16_and_returns_float32() -> None:
     for layer in (nn.Linear(6, 3), nn.Conv1d(4, 3, 2), nn.ConvTranspose1d(4, 3, 2)):
         model = nn.ModuleDict({"layer": layer})
         whole = layer(x)
-        with lowered(model, LOW):
+        with Lowered(model, LOW):
             low = layer(x)
         with torch.autocast("cpu", LOW):
             right = layer(x)
@@ -127,7 +127,7 @@ def test_a_parametrized_weight_is_made_in_float32() -> None:
 
     model = nn.Sequential(*made, nn.utils.parametrize.register_parametrization(nn.Linear(4, 4), "weight", Product()))
     inside.clear()
-    with lowered(model, LOW):
+    with Lowered(model, LOW):
         model(torch.randn(3, 4)).square().sum().backward()
         assert all(layer.weight.dtype == torch.float32 for layer in made)
     assert inside == [(False, torch.float32)]
@@ -155,7 +155,7 @@ def test_a_named_submodule_is_computed_whole_and_what_it_returns_is_float32() ->
             self.inner = Inner()
 
     model = Model()
-    with lowered(model, LOW):
+    with Lowered(model, LOW):
         mean, parts = model.inner(torch.randn(4, 3))
         model.inner.seen(torch.randn(4, 3))  # called past the submodule, it is a layer like others
     assert [mean.dtype, parts["product"].dtype, parts["rows"].dtype] == [torch.float32, torch.float32, torch.int64]
@@ -169,7 +169,7 @@ def test_a_subclass_with_its_own_forward_stays_float32() -> None:
             return nn.functional.linear(x, weight) + torch.linalg.slogdet(weight)[1]
 
     model = nn.Sequential(Invertible(3, 3))
-    with lowered(model, LOW):
+    with Lowered(model, LOW):
         assert torch.equal(model(torch.ones(2, 3)), type(model[0]).forward(model[0], torch.ones(2, 3)))
 
 
@@ -179,7 +179,7 @@ def test_checkpoints_compute_again_as_they_did() -> None:
     x, found = torch.randn(4, 3), []
     for body in (model, lambda x: checkpoint(model, x, use_reentrant=False), lambda x: checkpoint(model, x, use_reentrant=True)):
         model.zero_grad()
-        with lowered(model, LOW):
+        with Lowered(model, LOW):
             body(x.clone().requires_grad_()).sum().backward()
         found.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     for other in found[1:]:
@@ -192,7 +192,7 @@ def test_nothing_is_left_behind_not_even_in_a_copy() -> None:
     own = lambda x: x + 1  # noqa: E731
     model.append(nn.Linear(3, 3))
     model[2].forward = own
-    with pytest.raises(ZeroDivisionError), lowered(model, LOW):
+    with pytest.raises(ZeroDivisionError), Lowered(model, LOW):
         twin = copy.deepcopy(model)
         assert layer(torch.ones(1, 3)).dtype == torch.float32
         raise ZeroDivisionError
@@ -206,7 +206,7 @@ def test_nothing_is_left_behind_not_even_in_a_copy() -> None:
 def test_latents_are_let_alone() -> None:
     model = nn.Module()
     model.net, model.latents = nn.Linear(3, 3), nn.Linear(3, 3)
-    with lowered(model, LOW):
+    with Lowered(model, LOW):
         assert "forward" in vars(model.net)
         assert "forward" not in vars(model.latents)
 

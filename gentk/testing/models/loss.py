@@ -51,7 +51,7 @@ def _told(trial: ModelTrial, model: Any, phase: Any, dtype: torch.dtype | None) 
 
     from ...training.averages import under
     from ...training.order import seed_all
-    from ...training.precision import lowered
+    from ...training.precision import Lowered
 
     where = f"phase '{phase.name}' with layers in {'bfloat16' if dtype else 'float32'}"
     before, free = snapshot(model), {name: p.requires_grad for name, p in model.named_parameters()}
@@ -63,7 +63,7 @@ def _told(trial: ModelTrial, model: Any, phase: Any, dtype: torch.dtype | None) 
         for i in range(DRAWS):
             seed_all("gentk.testing", i)
             batch = trial.examples(N, i * N % max(1, len(trial.data) - N))
-            with torch.enable_grad(), lowered(model, dtype):
+            with torch.enable_grad(), Lowered(model, dtype):
                 try:
                     out = model.loss(batch, phase.name, ROUNDS)
                     _scalar(out["loss"], where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -68,9 +69,21 @@ class Images:
     def __len__(self) -> int:
         return len(self.images) if self._known is None else 2 * len(self._unknown)
 
+    @property
+    def nbytes(self) -> int:
+        return self.images.nbytes + (0 if self.labels is None else self.labels.nbytes)
+
+    def to(self, device: torch.device) -> Images:
+        """The same examples, held and put together on `device`."""
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(moved, name, value.to(device))
+        return moved
+
     def _rows(self, indices: Sequence[int]) -> Tensor:
         """Where the examples stand. With hidden labels, every other one is labelled, so that a batch holds as many of both kinds."""
-        chosen = torch.as_tensor(np.asarray(indices, np.int64))
+        chosen = torch.as_tensor(np.asarray(indices, np.int64)).to(self.images.device, non_blocking=True)
         if self._known is None:
             return chosen
         half = chosen // 2
@@ -103,13 +116,13 @@ class Images:
         if noise is not None:
             u = noise.uniform(*shape)
         else:
-            u = torch.from_numpy(uniforms(self.stream, chosen.numpy(), int(np.prod(shape)))).reshape(len(chosen), *shape)
-        return (u * top < grey).float() * 2 - 1
+            u = torch.from_numpy(uniforms(self.stream, chosen.cpu().numpy(), int(np.prod(shape)))).reshape(len(chosen), *shape)
+        return (u.to(grey.device, non_blocking=True) * top < grey).float() * 2 - 1
 
 
 def flipped(images: Tensor, noise: Noise) -> Tensor:
     """Half of the images (n, C, H, W) mirrored left to right: one uniform a row."""
-    mirror = noise.uniform().to(images.device) < 0.5
+    mirror = noise.uniform().to(images.device, non_blocking=True) < 0.5
     return torch.where(mirror[:, None, None, None], images.flip(-1), images)
 
 

@@ -99,3 +99,15 @@ def test_with_hidden_labels_every_other_example_has_one_and_all_classes_are_met(
     seen = {tuple(x.flatten().tolist()) for x in data.batch(range(len(data)))["x"]}
     assert len(seen) == len(whole)
     assert digits("test", labelled=30).batch(range(9))["label"].max() < 10
+
+
+@pytest.mark.parametrize("options", [{}, {"flip": True}, {"binarise": "dynamic"}, {"labelled": 8}])
+def test_held_on_a_device_the_examples_are_the_same_and_made_there(options: dict[str, object]) -> None:
+    data = ramp(**options)
+    assert data.nbytes == 40 * 64 + 40 * 8
+    here, there = data.to(torch.device("cpu")), data.to(torch.device("meta"))
+    assert len(here) == len(there) == len(data)
+    expected = data.batch(range(5), Philox(1, range(5)))
+    assert all(torch.equal(value, expected[key]) for key, value in here.batch(range(5), Philox(1, range(5))).items())
+    assert {value.device.type for value in there.batch(range(5), Philox(1, range(5))).values()} == {"meta"}
+    assert data.images.device.type == "cpu"
