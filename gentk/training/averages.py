@@ -28,7 +28,8 @@ class Average:
 
     def __init__(self, model: Any) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
-        self._live = model
+        twins = zip(self.model.modules(), model.modules(), strict=True)
+        self._buffers = [(mine, theirs) for mine, theirs in twins if mine._buffers]
         paths = tuple(getattr(model, "ema", ()))
         live, averaged = dict(model.named_parameters()), dict(self.model.named_parameters())  # tied weights stand here once
         smooth = {name for name, _ in model.named_parameters(remove_duplicate=False) if paths and under(name, paths)}
@@ -52,5 +53,7 @@ class Average:
     def _follow(self) -> None:
         for mine, theirs in self._rest:
             mine.copy_(theirs)
-        for mine, theirs in zip(self.model.buffers(), self._live.buffers(), strict=True):  # asked anew: a model may replace its buffers
-            mine.copy_(theirs)
+        for twin, module in self._buffers:
+            for name, buffer in twin._buffers.items():
+                if buffer is not None:
+                    buffer.copy_(module._buffers[name])  # asked anew: a model may replace its buffers

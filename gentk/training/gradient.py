@@ -48,6 +48,7 @@ class GradientRounds:
                 raise UsageError(f"{type(model).__name__}.autocast names no submodule: '{path}'{did_you_mean(path, known)}")
         self.lowered = Lowered(model, autocast)
         parameters = dict(model.named_parameters())
+        self.parameters = list(parameters.values())
         self.owned: dict[str, list[nn.Parameter]] = {}
         self.optimizers: dict[str, Optimizer] = {}
         shared: dict[str, set[str]] = {}
@@ -136,7 +137,7 @@ class GradientRounds:
     def _require(self, owned: list[nn.Parameter]) -> None:
         """Gradients for `owned`, and for nothing else."""
         mine = {id(p) for p in owned}
-        for p in self.model.parameters():
+        for p in self.parameters:
             p.requires_grad_(id(p) in mine)
 
     def _accumulate(self, phase: str, step: int, batch: Batch, first: int, count: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

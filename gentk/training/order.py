@@ -57,6 +57,25 @@ def indices_of(k: int, n: int, batch_size: int, seed: int) -> Indices:
     return out
 
 
+class Order:
+    """The examples of one round after another. A permutation costs the same for one batch and for many, so many are made at once."""
+
+    ROUNDS = 32
+
+    def __init__(self, n: int, batch_size: int, seed: int) -> None:
+        self.n, self.batch_size, self.seed = n, batch_size, seed
+        self.window, self.indices = -1, np.empty((self.ROUNDS, batch_size), np.int64)
+
+    def __getitem__(self, k: int) -> Indices:
+        """`indices_of(k, …)`."""
+        window, row = divmod(k, self.ROUNDS)
+        if window != self.window:
+            self.indices = indices_of(window, self.n, self.ROUNDS * self.batch_size, self.seed).reshape(self.ROUNDS, self.batch_size)
+            self.window = window
+        found: Indices = self.indices[row]
+        return found
+
+
 SHARE = 4  # data may take one part in so many of a device's free memory
 
 

@@ -22,7 +22,7 @@ from .averages import Average, decay
 from .distributed import Ranks
 from .gradient import GradientRounds, micro_batches
 from .logs import Logs, Means, read
-from .order import fetch, indices_of, mixed, near, pinned, seed_all
+from .order import Order, fetch, indices_of, mixed, near, pinned, seed_all
 from .precision import autocast_dtype
 from .statistics import one_pass
 from .validation import likelihood, losses
@@ -84,6 +84,7 @@ class Trainer:
         self._compiled = Compiled(model) if compile and not self.statistical else None
         self._ready = False
         self._ahead: tuple[int, Future[Batch]] | None = None
+        self._order = Order(len(dataset), settings.batch_size, settings.seed)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="gentk-fetch")
 
     # ---- what comes out
@@ -227,8 +228,7 @@ class Trainer:
         first, count = self._own()
         parts = micro_batches(size, count * self.ranks.world)
         rows = range(parts[first][0], parts[first + count - 1][1])
-        indices = indices_of(step, len(self.dataset), size, seed)[rows.start : rows.stop]
-        batch = fetch(self.dataset, indices, Philox(mixed(seed, "data", step), rows))
+        batch = fetch(self.dataset, self._order[step][rows.start : rows.stop], Philox(mixed(seed, "data", step), rows))
         return pinned(batch) if self.device.type == "cuda" else batch
 
     def _next_batch(self) -> Batch:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gentk.training.order import indices_of, mixed, permuted, seed_all
+from gentk.training.order import Order, indices_of, mixed, permuted, seed_all
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 16, 17, 1000, 4097])
@@ -56,3 +56,10 @@ def test_seeds_beyond_32_bits_are_not_cut() -> None:
     assert len(set(drawn)) == 5
     seed_all(0, 1, "main", 0)
     assert float(torch.rand(())) == drawn[0]
+
+
+def test_rounds_made_in_bulk_are_those_made_one_by_one() -> None:
+    """Also where a resumed run begins in the middle, and where an epoch ends inside a batch."""
+    order = Order(37, 8, seed=3)
+    for k in (0, 1, 2, 31, 32, 33, 100, 5, 4):
+        assert np.array_equal(order[k], indices_of(k, 37, 8, 3))
