@@ -82,9 +82,9 @@ def as_batch(x: Tensor | Batch) -> Batch:
 
 def place_of(model: nn.Module) -> Tensor:
     """A tensor of the model's device and floating dtype (float32 where it has no floating tensor)."""
-    tensors = list(itertools.chain(model.parameters(), model.buffers()))
+    first = next(itertools.chain(model.parameters(), model.buffers()), None)
     floating = next((t for t in model.parameters() if t.is_floating_point()), None)
-    device = tensors[0].device if tensors else torch.device("cpu")
+    device = torch.device("cpu") if first is None else first.device
     return torch.empty(0, device=device, dtype=torch.float32 if floating is None else floating.dtype)
 
 
@@ -208,7 +208,7 @@ def stream(
             step = next(steps, None)
         if step is None:
             return
-        yield step._replace(x={**as_batch(step.x), **kept})
+        yield Step(step.index, step.total, {**as_batch(step.x), **kept}, step.preview)
 
 
 def together(numbers: int) -> int:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Spacing = Literal["linspace", "leading", "trailing", "karras", "exponential", "shift"]
 Positive = Annotated[float, Field(gt=0)]
+OWN = ("start", "noise", "known", "known_mask")
+"""The conditions of these samplers, beside the model's."""
 
 
 class Point(NamedTuple):
@@ -32,17 +34,23 @@ class Point(NamedTuple):
     t: Tensor
     alpha: float
     sigma: float
-    log_snr: float  # log α/σ, infinite at exact ends
+
+    @property
+    def log_snr(self) -> float:
+        """λ = log α/σ, infinite at exact ends."""
+        if self.alpha == 0 or self.sigma == 0:
+            return -math.inf if self.sigma else math.inf
+        return math.log(self.alpha / self.sigma)
 
 
 def points(schedule: Schedule, times: Tensor) -> list[Point]:
-    alpha, sigma = schedule(times)
-    return [Point(*row) for row in zip(times, alpha.tolist(), sigma.tolist(), (alpha / sigma).log().tolist(), strict=True)]
+    """Asked for one by one, as the network will: a schedule that remembers has them from the last walk, or for the network."""
+    return [Point(t, *map(float, schedule(t))) for t in times]
 
 
 def move(p: Prediction, to: Point, c: float = 0.0, z: Tensor | None = None) -> Tensor:
     """The first-order step: α x̂ + √(σ² − c²) ε̂ + c z."""
-    state = (to.alpha * p.x).add_(p.eps, alpha=math.sqrt(max(to.sigma**2 - c**2, 0.0)))
+    state = p.x.mul(to.alpha).add_(p.eps, alpha=math.sqrt(max(to.sigma**2 - c**2, 0.0)))
     return state if z is None else state.add_(z, alpha=c)
 
 
@@ -113,7 +121,7 @@ class GaussianSampler(BaseModel):
         return Known(d) if knowing else d
 
     def __call__(self, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]:
-        own = {key: cond[key] for key in self.conditions(model.data) if key in cond and key not in model.conditions}
+        own = {key: cond[key] for key in OWN if key in cond and key not in model.conditions}
         if ("known" in own) != ("known_mask" in own):
             raise UsageError("known and known_mask are given together: what is known, and where")
         told = {key: value for key, value in cond.items() if key not in ("start", "noise") or key not in own}
@@ -155,7 +163,7 @@ class DDIM(GaussianSampler):
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
         for t, s in pairwise(points(d.schedule, times)):
             p = d.denoise(x, t.t, cond)
-            c = self.eta * fresh(t, s)
+            c = self.eta and self.eta * fresh(t, s)
             x = move(p, s, c, noise.normal(*x.shape[1:]) if c > 0 else None)
             yield x, p.x
 
