@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -24,8 +25,18 @@ if TYPE_CHECKING:
 
 Spacing = Literal["linspace", "leading", "trailing", "karras", "exponential", "shift"]
 Positive = Annotated[float, Field(gt=0)]
-OWN = ("start", "noise", "known", "known_mask")
-"""The conditions of these samplers, beside the model's."""
+
+
+@cache
+def files(shape: tuple[int, ...], modality: str) -> dict[str, Condition]:
+    """What any of them can be asked for, beside the model's own conditions."""
+    mask = (1, *shape[1:]) if len(shape) == 3 else shape
+    return {
+        "start": File(shape=shape, modality=modality, help="Begin with this, noised as far as --strength says."),
+        "noise": File(shape=shape, modality=modality, help="Begin with this noise, as `gentk encode` writes it."),
+        "known": File(shape=shape, modality=modality, help="Fill in the rest of this, which stays as it is."),
+        "known_mask": File(shape=mask, modality=modality, help="What of it is known: white, or above 0."),
+    }
 
 
 class Point(NamedTuple):
@@ -96,17 +107,7 @@ class GaussianSampler(BaseModel):
 
     @staticmethod
     def conditions(data: DataSpec) -> dict[str, Condition]:
-        """What any of them can be asked for, beside the model's own conditions."""
-        return {
-            "start": File(shape=data.shape, modality=data.modality, help="Begin with this, noised as far as --strength says."),
-            "noise": File(shape=data.shape, modality=data.modality, help="Begin with this noise, as `gentk encode` writes it."),
-            "known": File(shape=data.shape, modality=data.modality, help="Fill in the rest of this, which stays as it is."),
-            "known_mask": File(
-                shape=(1, *data.shape[1:]) if len(data.shape) == 3 else data.shape,
-                modality=data.modality,
-                help="What of it is known: white, or above 0.",
-            ),
-        }
+        return dict(files(data.shape, data.modality))
 
     def denoiser(self, model: Any, *, knowing: bool) -> Any:
         """The model with guidance and clipping, and, `knowing`, with what is known filled in."""
@@ -121,7 +122,7 @@ class GaussianSampler(BaseModel):
         return Known(d) if knowing else d
 
     def __call__(self, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]:
-        own = {key: cond[key] for key in OWN if key in cond and key not in model.conditions}
+        own = {key: cond[key] for key in self.conditions(model.data) if key in cond and key not in model.conditions}
         if ("known" in own) != ("known_mask" in own):
             raise UsageError("known and known_mask are given together: what is known, and where")
         told = {key: value for key, value in cond.items() if key not in ("start", "noise") or key not in own}
@@ -130,7 +131,9 @@ class GaussianSampler(BaseModel):
             times = times[self.steps - max(1, round(self.steps * self.strength)) :]
         alpha, sigma = d.schedule(times[0])
         fresh = own["noise"] if "noise" in own else noise.normal(*model.data.shape)
-        x = sigma * fresh + (alpha * own["start"] if "start" in own else 0)
+        x = sigma * fresh
+        if "start" in own:
+            x += alpha * own["start"]
         total = self.length(times)
         yield Step(0, total, x)
         for i, (state, guess) in enumerate(self.walk(d, x, times, noise, told), 1):

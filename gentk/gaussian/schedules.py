@@ -232,7 +232,8 @@ def scales(schedule: Schedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]
 
     A 0-dim host scalar multiplies a tensor on any device without a copy and without promoting it, so it stays as it is.
     """
-    return spread(schedule(t), t, like)
+    pair = schedule(t)
+    return pair if t.ndim == 0 else spread(pair, t, like)
 
 
 def spread(pair: tuple[Tensor, Tensor], t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
