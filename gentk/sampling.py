@@ -217,7 +217,7 @@ def _stream(
     noise = Philox(seed, range(first, first + n), place.device, dtype=torch.promote_types(place.dtype, torch.float32))
     given = resolve_conditions(known_conditions(model, sampler), cond, noise, first=first, total=total)
     kept = {key: value for key, value in given.items() if key in model.conditions}
-    steps = sampler(model, n, noise=noise, cond=given)
+    steps = iter(sampler(model, n, noise=noise, cond=given))
     cast: AbstractContextManager[Any] = torch.autocast(place.device.type, autocast) if autocast else nullcontext()
     no_grad, eval_mode = torch.no_grad(), evaluating(model)
     while True:

@@ -28,8 +28,8 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 @cache
-def files(shape: tuple[int, ...], modality: str) -> dict[str, Condition]:
-    """What any of them can be asked for, beside the model's own conditions."""
+def _files(shape: tuple[int, ...], modality: str) -> dict[str, Condition]:
+    """Made once: to validate four fields takes as long as a step."""
     mask = (1, *shape[1:]) if len(shape) == 3 else shape
     return {
         "start": File(shape=shape, modality=modality, help="Begin with this, noised as far as --strength says."),
@@ -56,7 +56,7 @@ class Point(NamedTuple):
 
 def points(schedule: Schedule, times: Tensor) -> list[Point]:
     """Asked for one by one, as the network will: a schedule that remembers has them from the last walk, or for the network."""
-    return [Point(t, *map(float, schedule(t))) for t in times]
+    return [Point(t, float(alpha), float(sigma)) for t in times for alpha, sigma in (schedule(t),)]
 
 
 def move(p: Prediction, to: Point, c: float = 0.0, z: Tensor | None = None) -> Tensor:
@@ -107,7 +107,8 @@ class GaussianSampler(BaseModel):
 
     @staticmethod
     def conditions(data: DataSpec) -> dict[str, Condition]:
-        return dict(files(data.shape, data.modality))
+        """What any of them can be asked for, beside the model's own conditions."""
+        return dict(_files(data.shape, data.modality))
 
     def denoiser(self, model: Any, *, knowing: bool) -> Any:
         """The model with guidance and clipping, and, `knowing`, with what is known filled in."""
@@ -183,7 +184,7 @@ class Ancestral(GaussianSampler):
             small = fresh(t, s)
             x = move(p, s, small)
             if s.sigma > 0:
-                x = x + (small if self.variance == "fixed-small" else forward(t, s)) * noise.normal(*x.shape[1:])
+                x.add_(noise.normal(*x.shape[1:]), alpha=small if self.variance == "fixed-small" else forward(t, s))
             yield x, p.x
 
 
