@@ -196,7 +196,7 @@ class File(_Condition):
         given = given[None] if given.ndim == len(self.shape) else given
         if tuple(given.shape[1:]) != self.shape:
             raise ValueError(f"has shape {tuple(given.shape[1:])}, this model takes {self.shape}")
-        return given[torch.arange(n) % len(given)]
+        return given[:n].clone() if n <= len(given) else given[torch.arange(n) % len(given)]
 
 
 Kind = Annotated[Label | Text | Number | File, Field(discriminator="kind")]

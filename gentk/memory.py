@@ -8,6 +8,8 @@ from pathlib import Path
 from .errors import UsageError
 from .text import size
 
+LITTLE = 1 << 24  # bytes that nobody need count: the system takes longer to answer than a sampler to draw them
+
 
 def available() -> int | None:
     """Bytes that a process can still have, without swapping; None where the system does not say."""
@@ -25,5 +27,5 @@ def available() -> int | None:
 
 def check(count: float, what: str) -> None:
     """Raise UsageError if `count` bytes, needed for `what`, are more than there are."""
-    if (free := available()) is not None and count > free:
+    if count > LITTLE and (free := available()) is not None and count > free:
         raise UsageError(f"{what} take {size(count)} of memory, and {size(free)} are free: ask for fewer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -82,10 +83,10 @@ def as_batch(x: Tensor | Batch) -> Batch:
 
 def place_of(model: nn.Module) -> Tensor:
     """A tensor of the model's device and floating dtype (float32 where it has no floating tensor)."""
-    tensors = list(itertools.chain(model.parameters(), model.buffers()))
-    floating = next((t for t in model.parameters() if t.is_floating_point()), None)
-    device = tensors[0].device if tensors else torch.device("cpu")
-    return torch.empty(0, device=device, dtype=torch.float32 if floating is None else floating.dtype)
+    if (floating := next((t for t in model.parameters() if t.is_floating_point()), None)) is not None:
+        return floating.new_empty(0)
+    first = next(itertools.chain(model.parameters(), model.buffers()), None)
+    return torch.empty(0, device="cpu" if first is None else first.device, dtype=torch.float32)
 
 
 def pick_device(name: str) -> torch.device:
@@ -191,6 +192,22 @@ def stream(
     Eval mode, no-grad and autocast hold only while a step is computed: the caller's loop body never runs under them.
     Raises UsageError when the model cannot do what the sampler needs.
     """
+    return _stream(model, n, seed=seed, sampler=sampler, cond=cond or {}, first=first, total=total or first + n, autocast=autocast)
+
+
+def _stream(
+    model: Any,
+    n: int,
+    *,
+    seed: int,
+    sampler: Sampler | None,
+    cond: Mapping[str, Any],
+    first: int,
+    total: int,
+    autocast: torch.dtype | None,
+    ahead: int | None = 1,
+) -> Iterator[Step]:
+    """`stream`, of whose steps `ahead` (None: all) are computed in one go, and only the last of them is yielded."""
     sampler = sampler or default_sampler(model)
     if not can(model, sampler.needs):
         if why := lacking(model):
@@ -198,17 +215,18 @@ def stream(
         raise UsageError(f"{type(sampler).__name__} needs a {sampler.needs.__name__}, and {type(model).__name__} is none")
     place = place_of(model)
     noise = Philox(seed, range(first, first + n), place.device, dtype=torch.promote_types(place.dtype, torch.float32))
-    given = resolve_conditions(known_conditions(model, sampler), cond or {}, noise, first=first, total=total or first + n)
+    given = resolve_conditions(known_conditions(model, sampler), cond, noise, first=first, total=total)
     kept = {key: value for key, value in given.items() if key in model.conditions}
-    steps = sampler(model, n, noise=noise, cond=given)
+    steps = iter(sampler(model, n, noise=noise, cond=given))
     cast: AbstractContextManager[Any] = torch.autocast(place.device.type, autocast) if autocast else nullcontext()
     no_grad, eval_mode = torch.no_grad(), evaluating(model)
     while True:
         with no_grad, eval_mode, cast:
-            step = next(steps, None)
-        if step is None:
+            computed = deque(itertools.islice(steps, ahead), maxlen=1)
+        if not computed:
             return
-        yield step._replace(x={**as_batch(step.x), **kept})
+        step = computed.pop()
+        yield Step(step.index, step.total, {**as_batch(step.x), **kept}, step.preview)
 
 
 def together(numbers: int) -> int:
@@ -247,8 +265,9 @@ def sample(
     memory.check(8.0 * len(wanted) * numbers, f"{len(wanted):,} samples")
     parts: list[dict[str, Tensor]] = []
     settings: dict[str, Any] = {"seed": seed, "sampler": sampler, "cond": asked, "total": n, "autocast": autocast}
+    settings["ahead"] = 1 if on_step else None  # to enter and leave eval mode at every step is for those who look
     for first in range(wanted.start, wanted.stop, size):
-        for step in stream(model, min(size, wanted.stop - first), first=first, **settings):
+        for step in _stream(model, min(size, wanted.stop - first), first=first, **settings):
             if on_step:
                 on_step(step, first)
         with torch.no_grad(), evaluating(model):

@@ -32,7 +32,7 @@ class Wrapped(nn.Module):
 def given_data(x: Tensor, x_t: Tensor, eps: Tensor, schedule: Schedule, t: Tensor) -> Prediction:
     """Both estimates from one of x: ε̂ such that α x̂ + σ ε̂ is still x_t; `eps` where σ = 0 and any would do."""
     alpha, sigma = scales(schedule, t, x_t)
-    if not bool((sigma > 0).all()):
+    if not sigma.all():
         return Prediction(x, eps)
     return Prediction(x, solved(x_t, alpha, x, sigma))
 

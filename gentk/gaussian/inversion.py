@@ -22,6 +22,6 @@ def invert(d: Denoiser, x: Tensor, times: Tensor, cond: Batch, *, iterations: in
         there = x
         for _ in range(iterations):
             p = d.denoise(there, t.t, cond)
-            there = x + (t.alpha - s.alpha) * p.x + (t.sigma - s.sigma) * p.eps
+            there = x.add(p.x, alpha=t.alpha - s.alpha).add_(p.eps, alpha=t.sigma - s.sigma)
         x = there
     return x / path[0].sigma

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -26,23 +27,41 @@ Spacing = Literal["linspace", "leading", "trailing", "karras", "exponential", "s
 Positive = Annotated[float, Field(gt=0)]
 
 
+@cache
+def _files(shape: tuple[int, ...], modality: str) -> dict[str, Condition]:
+    """Made once: to validate four fields takes as long as a step."""
+    mask = (1, *shape[1:]) if len(shape) == 3 else shape
+    return {
+        "start": File(shape=shape, modality=modality, help="Begin with this, noised as far as --strength says."),
+        "noise": File(shape=shape, modality=modality, help="Begin with this noise, as `gentk encode` writes it."),
+        "known": File(shape=shape, modality=modality, help="Fill in the rest of this, which stays as it is."),
+        "known_mask": File(shape=mask, modality=modality, help="What of it is known: white, or above 0."),
+    }
+
+
 class Point(NamedTuple):
     """A time of a walk and the path there. Numbers, not tensors: they cost nothing, and multiply on every device."""
 
     t: Tensor
     alpha: float
     sigma: float
-    log_snr: float  # log α/σ, infinite at exact ends
+
+    @property
+    def log_snr(self) -> float:
+        """λ = log α/σ, infinite at exact ends."""
+        if self.alpha == 0 or self.sigma == 0:
+            return -math.inf if self.sigma else math.inf
+        return math.log(self.alpha / self.sigma)
 
 
 def points(schedule: Schedule, times: Tensor) -> list[Point]:
-    alpha, sigma = schedule(times)
-    return [Point(*row) for row in zip(times, alpha.tolist(), sigma.tolist(), (alpha / sigma).log().tolist(), strict=True)]
+    """Asked for one by one, as the network will: a schedule that remembers has them from the last walk, or for the network."""
+    return [Point(t, float(alpha), float(sigma)) for t in times for alpha, sigma in (schedule(t),)]
 
 
 def move(p: Prediction, to: Point, c: float = 0.0, z: Tensor | None = None) -> Tensor:
     """The first-order step: α x̂ + √(σ² − c²) ε̂ + c z."""
-    state = (to.alpha * p.x).add_(p.eps, alpha=math.sqrt(max(to.sigma**2 - c**2, 0.0)))
+    state = p.x.mul(to.alpha).add_(p.eps, alpha=math.sqrt(max(to.sigma**2 - c**2, 0.0)))
     return state if z is None else state.add_(z, alpha=c)
 
 
@@ -89,16 +108,7 @@ class GaussianSampler(BaseModel):
     @staticmethod
     def conditions(data: DataSpec) -> dict[str, Condition]:
         """What any of them can be asked for, beside the model's own conditions."""
-        return {
-            "start": File(shape=data.shape, modality=data.modality, help="Begin with this, noised as far as --strength says."),
-            "noise": File(shape=data.shape, modality=data.modality, help="Begin with this noise, as `gentk encode` writes it."),
-            "known": File(shape=data.shape, modality=data.modality, help="Fill in the rest of this, which stays as it is."),
-            "known_mask": File(
-                shape=(1, *data.shape[1:]) if len(data.shape) == 3 else data.shape,
-                modality=data.modality,
-                help="What of it is known: white, or above 0.",
-            ),
-        }
+        return dict(_files(data.shape, data.modality))
 
     def denoiser(self, model: Any, *, knowing: bool) -> Any:
         """The model with guidance and clipping, and, `knowing`, with what is known filled in."""
@@ -122,7 +132,9 @@ class GaussianSampler(BaseModel):
             times = times[self.steps - max(1, round(self.steps * self.strength)) :]
         alpha, sigma = d.schedule(times[0])
         fresh = own["noise"] if "noise" in own else noise.normal(*model.data.shape)
-        x = sigma * fresh + (alpha * own["start"] if "start" in own else 0)
+        x = sigma * fresh
+        if "start" in own:
+            x += alpha * own["start"]
         total = self.length(times)
         yield Step(0, total, x)
         for i, (state, guess) in enumerate(self.walk(d, x, times, noise, told), 1):
@@ -155,7 +167,7 @@ class DDIM(GaussianSampler):
     def walk(self, d: Denoiser, x: Tensor, times: Tensor, noise: Noise, cond: Batch) -> Iterator[tuple[Tensor, Tensor]]:
         for t, s in pairwise(points(d.schedule, times)):
             p = d.denoise(x, t.t, cond)
-            c = self.eta * fresh(t, s)
+            c = self.eta and self.eta * fresh(t, s)
             x = move(p, s, c, noise.normal(*x.shape[1:]) if c > 0 else None)
             yield x, p.x
 
@@ -172,7 +184,7 @@ class Ancestral(GaussianSampler):
             small = fresh(t, s)
             x = move(p, s, small)
             if s.sigma > 0:
-                x = x + (small if self.variance == "fixed-small" else forward(t, s)) * noise.normal(*x.shape[1:])
+                x.add_(noise.normal(*x.shape[1:]), alpha=small if self.variance == "fixed-small" else forward(t, s))
             yield x, p.x
 
 

@@ -232,7 +232,8 @@ def scales(schedule: Schedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]
 
     A 0-dim host scalar multiplies a tensor on any device without a copy and without promoting it, so it stays as it is.
     """
-    return spread(schedule(t), t, like)
+    pair = schedule(t)
+    return pair if t.ndim == 0 else spread(pair, t, like)
 
 
 def spread(pair: tuple[Tensor, Tensor], t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -250,9 +251,10 @@ def crossed(t: Tensor, like: Tensor) -> Tensor:
 
 def solved(x_t: Tensor, a: Tensor, y: Tensor, b: Tensor) -> Tensor:
     """The z of x_t = a y + b z; two passes over the memory where a and b are single numbers."""
-    if a.ndim == 0 and b.ndim == 0:
-        return torch.sub(x_t, y, alpha=a.item()).div_(b.item())
-    return (x_t - a * y) / b
+    if a.ndim or b.ndim:
+        return (x_t - a * y) / b
+    share = b.item()
+    return torch.sub(x_t, y, alpha=a.item()).mul_(1 / share if share else math.inf)  # to divide would take twice as long
 
 
 def rows(t: Tensor, like: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def half_ahead(x: Tensor, t: Point, s: Point, before: Before | None) -> Tensor:
     if before is None or s.sigma == 0:
         return x
     ratio = (s.log_snr - t.log_snr) / (t.log_snr - before[1])
-    return x + ratio / 2 * (x - before[0])
+    return before[0].lerp(x, 1 + ratio / 2)
 
 
 class DPMpp2M(GaussianSampler):
@@ -58,7 +58,7 @@ class DPMpp2M(GaussianSampler):
         for t, s in pairwise(points(d.schedule, times)):
             p = d.denoise(x, t.t, cond)
             guess = half_ahead(p.x, t, s, before)
-            x = s.sigma / t.sigma * x + (s.alpha - t.alpha * s.sigma / t.sigma) * guess
+            x = x.mul(s.sigma / t.sigma).add_(guess, alpha=s.alpha - t.alpha * s.sigma / t.sigma)
             before = p.x, t.log_snr
             yield x, p.x
 
@@ -77,9 +77,9 @@ class DPMpp2MSDE(GaussianSampler):
             guess = half_ahead(p.x, t, s, before)
             decay = t.alpha * s.sigma / (t.sigma * s.alpha)  # e^-h with h the step of λ
             kept = decay**self.eta  # the noise that was there decays that much faster, and is refilled
-            x = s.sigma / t.sigma * kept * x + s.alpha * (1 - decay * kept) * guess
+            x = x.mul(s.sigma / t.sigma * kept).add_(guess, alpha=s.alpha * (1 - decay * kept))
             if s.sigma > 0 and self.eta > 0:
-                x = x + s.sigma * (1 - kept**2) ** 0.5 * noise.normal(*x.shape[1:])
+                x.add_(noise.normal(*x.shape[1:]), alpha=s.sigma * (1 - kept**2) ** 0.5)
             before = p.x, t.log_snr
             yield x, p.x
 
@@ -111,17 +111,16 @@ def unipc_step(x: Tensor, t: Point, s: Point, past: list[Before], ahead: Tensor 
     guess, log_snr = past[-1]
     if len(past) == 2:
         ratio = (past[0][1] - log_snr) / h
-        slope = (past[0][0] - guess) / ratio
         if ahead is None:
-            guess = guess + 0.5 * slope
+            guess = guess.lerp(past[0][0], 0.5 / ratio)
         else:  # the two weights that make the corrector exact for x̂ linear and quadratic in λ
             first = (-phi / h - 1) / phi
             second = 2 * ((phi / h + 1) / h - 0.5) / phi
             weight = (first - second) / (1 - ratio)
-            guess = guess + weight * slope + (first - weight) * (ahead - guess)
+            guess = guess.lerp(past[0][0], weight / ratio).add_(ahead - guess, alpha=first - weight)
     elif ahead is not None:
-        guess = 0.5 * (guess + ahead)
-    return s.sigma / t.sigma * x + s.alpha * (1 - decay) * guess
+        guess = guess.lerp(ahead, 0.5)
+    return x.mul(s.sigma / t.sigma).add_(guess, alpha=s.alpha * (1 - decay))
 
 
 class Dopri5(GaussianSampler):
