@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from torch import Tensor
 from .philox import LOW, normals, philox, uniforms
 
 AHEAD = {"cpu": 1 << 12, "cuda": 1 << 20}  # blocks that are made before they are asked for, at most: small calls cost more than numbers
-TOGETHER = 1 << 14  # blocks made at a time on the host, by each thread: what they need fits into a core's cache
+TOGETHER = 1 << 14  # blocks made at a time on the host: what they need fits into a core's cache
 
 Indices = Sequence[int] | NDArray[np.int64]
 
@@ -66,7 +65,8 @@ class Philox:
         name: str = "",
     ) -> None:
         self.seed, self.device, self.dtype, self.name = seed, torch.device(device), dtype, name
-        self.indices: NDArray[np.int64] = np.array(indices, np.int64)
+        made = np.arange(indices.start, indices.stop, indices.step) if isinstance(indices, range) else np.array(indices, np.int64)
+        self.indices: NDArray[np.int64] = made.astype(np.int64, copy=False)  # of a range not number by number
         self._taken: NDArray[np.int64] = np.zeros(len(self.indices), np.int64)  # blocks of each row; rows that are picked share it
         self._rows: NDArray[np.int64] | slice = slice(None)  # which of `_taken` are these
         self._ahead: dict[Kind, Made] = {}
@@ -115,10 +115,8 @@ class Philox:
             step = max(1, (TOGETHER if place.type == "cpu" else AHEAD[place.type]) // blocks)
             parts = [slice(low, low + step) for low in range(0, n, step)]
 
-            def make(rows: slice) -> Tensor:
-                return kind(*self._pairs(rows, at[0] if together else at[rows, None], blocks, place, pairs))
-
-            found = torch.cat(_side_by_side(make, parts) if place.type == "cpu" else [make(rows) for rows in parts])
+            words = (self._pairs(rows, at[0] if together else at[rows, None], blocks, place, pairs) for rows in parts)
+            found = torch.cat([kind(*pair) for pair in words])
         return found.reshape(n, -1)[:, :count].reshape(n, *shape)
 
     def _buffered(self, kind: Kind, blocks: range, place: torch.device) -> Made:
@@ -143,15 +141,6 @@ class Philox:
 
 
 Kind = Callable[[Any, Any], Tensor]
-
-
-def _side_by_side(make: Callable[[slice], Tensor], parts: list[slice]) -> list[Tensor]:
-    """In as many threads as torch has: numpy lets others work while it computes."""
-    threads = min(torch.get_num_threads(), len(parts) // 2)
-    if threads < 2:
-        return [make(rows) for rows in parts]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(make, parts))
 
 
 def _normals(first: Any, second: Any) -> Tensor:

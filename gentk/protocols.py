@@ -184,6 +184,7 @@ class Sampler(Protocol):
 
     Optional: `conditions(data: DataSpec) -> Mapping[str, Condition]`, static, without torch: what the sampler itself can be asked for
     (an image to start from). They are flags as the model's are, and reach it in `cond`; a model's own condition of that name goes first.
+    `most: ClassVar[int]`: how many samples it is given at a time, however small they are (4096).
     """
 
     needs: ClassVar[type]

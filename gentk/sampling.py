@@ -23,7 +23,7 @@ from .protocols import Batch, Condition, DataSpec, Decoder, LatentPrior, Sampler
 TOGETHER = 16_000_000  # numbers drawn together at most: large examples come in smaller batches
 BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
 SMALL = 400_000  # numbers that a batch may hold beyond that: a step for a few points costs as much as one for thousands of them
-MOST = 16_384  # samples drawn together, however small
+MOST = 4096  # samples drawn together, however small: with more, what a network computes leaves a core's cache
 
 
 @dataclass
@@ -229,10 +229,11 @@ def _stream(
         yield Step(step.index, step.total, {**as_batch(step.x), **kept}, step.preview)
 
 
-def together(numbers: int) -> int:
-    """How many samples of so many numbers are drawn together. It depends on nothing else, so that a command gives the same bits again."""
+def together(numbers: int, most: int = MOST) -> int:
+    """How many samples of so many numbers are drawn together, `most` however small they are. It depends on no machine, so that a command
+    gives the same bits again."""
     numbers = max(numbers, 1)
-    return max(1, min(max(BATCH, SMALL // numbers), MOST, TOGETHER // numbers))
+    return max(1, min(max(BATCH, SMALL // numbers), most, TOGETHER // numbers))
 
 
 def sample(
@@ -260,7 +261,7 @@ def sample(
     asked = {**(cond or {}), **{k: options.pop(k) for k in list(options) if k in conditions}}
     sampler = with_options(sampler, options)
     numbers = sum(math.prod(leaf.shape) for leaf in final_data(model).leaves.values())
-    size = batch_size or together(numbers)
+    size = batch_size or together(numbers, getattr(sampler, "most", MOST))
     wanted = range(n) if rows is None else rows
     memory.check(8.0 * len(wanted) * numbers, f"{len(wanted):,} samples")
     parts: list[dict[str, Tensor]] = []

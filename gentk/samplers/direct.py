@@ -18,6 +18,7 @@ class Direct(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     needs: ClassVar[type] = Drawable
+    most: ClassVar[int] = 1 << 17  # what is drawn by formulas costs less a sample, the more there are
 
     def __call__(self, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]:
         yield Step(1, 1, model.draw(n, noise, cond))

@@ -21,6 +21,7 @@ from .quantised import Bins, flat
 
 TRIAL = 10  # steps of EM after which the starts are compared
 SMALL = 64  # numbers up to which facts() tells the means
+FEW = 8  # numbers of an example, up to which a matrix is gathered for each of its draws
 
 
 class GMM(nn.Module):
@@ -227,12 +228,22 @@ class GMM(nn.Module):
     def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor:
         mixture = self.all()
         component = noise.categorical(self._log_weights(n, cond.get("label")))
-        z = noise.normal(mixture.means.shape[1]).double()
+        return self._finished(self._placed(noise.normal(mixture.means.shape[1]).double(), component, mixture))
+
+    def _placed(self, z: Tensor, component: Tensor, mixture: Mixture) -> Tensor:
+        """Standard normals z (n, d) as points of their components (n,)."""
+        d = z.shape[1]
+        if d <= FEW:  # a matrix for each row costs less than gathering each component's rows
+            axes = self.kind.coloured(torch.eye(d).to(z).expand(len(mixture.means), d, d), mixture.root)
+            x, *images = torch.cat([mixture.means[:, None], axes], 1).index_select(0, component).unbind(1)
+            for i, image in enumerate(images):
+                x.addcmul_(z[:, i : i + 1], image)
+            return x
         x = torch.empty_like(z)
         for k in component.bincount().nonzero()[:, 0].tolist():
             rows = (component == k).nonzero()[:, 0]
             x[rows] = mixture.means[k] + self.kind.coloured(z[rows][None], mixture.root[k : k + 1])[0]
-        return self._finished(x)
+        return x
 
     def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:
         """From the exact conditional law: a component by how well it explains the known numbers, then the others given these."""
