@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -177,7 +178,8 @@ def guides(trial: ModelTrial) -> None:
     model = trial.model
     if not can(model, Guide):
         raise Skip("it is no Guide")
-    batch = trial.examples()
+    model = copy.deepcopy(model).double()  # single rows take other kernels, whose float32 a classifier's logits magnify
+    batch = {name: value.double() if value.is_floating_point() else value for name, value in trial.examples().items()}
     x_t = batch["x"].clone().requires_grad_()
     t = torch.tensor(0.5, dtype=torch.float64)
     with evaluating(model):
