@@ -73,7 +73,9 @@ def to_bytes(x: NDArray[Any]) -> NDArray[np.uint8]:
     """[-1, 1] → 0 … 255, rounded and clipped; NaN becomes the middle."""
     import numpy as np
 
-    out: NDArray[np.uint8] = np.clip(np.round((np.nan_to_num(x) + 1) * 127.5), 0, 255).astype(np.uint8)
+    y = np.asarray((x + 1) * 127.5)
+    np.copyto(y, 127.5, where=np.isnan(y))
+    out: NDArray[np.uint8] = np.clip(np.round(y, out=y), 0, 255, out=y).astype(np.uint8)
     return out
 
 

@@ -246,11 +246,26 @@ def _drawn(batch: Batch, columns: int | None, span: Span) -> PIL.Image.Image:
         axes.set(xlim=(-0.02 * steps, 1.02 * steps), ylim=(low, high))
         axes.tick_params(labelbottom=i + columns >= panels, labelleft=i % columns == 0)
     labels = leaf(batch, "label").reshape(-1) if "label" in batch else None
-    for i, one in enumerate(found):
-        style: dict[str, Any] = {"linewidth": 1.1} if apart else {"linewidth": 0.7, "alpha": max(0.12, 1.5 / math.sqrt(len(found)))}
-        for channel in range(one.shape[1]):
-            places[i if apart else 0].plot(one[:, channel], color=_colour(channel, None if labels is None else int(labels[i])), **style)
+    lines = [
+        (i, one[:, channel], _colour(channel, None if labels is None else int(labels[i])))
+        for i, one in enumerate(found)
+        for channel in range(one.shape[1])
+    ]
+    if apart:
+        for i, line, colour in lines:
+            places[i].plot(line, linewidth=1.1, color=colour)
+    else:
+        _together(places[0], lines, alpha=max(0.12, 1.5 / math.sqrt(len(found))))
     return drawn(made)
+
+
+def _together(axes: Any, lines: Sequence[tuple[int, NDArray[Any], str]], alpha: float) -> None:
+    """All in one pair of axes, as one thing to draw: matplotlib takes a millisecond for each line that is drawn by itself."""
+    import numpy as np
+    from matplotlib.collections import LineCollection
+
+    points = [np.column_stack([np.arange(len(line)), line]) for _, line, _ in lines]
+    axes.add_collection(LineCollection(points, colors=[colour for *_, colour in lines], linewidth=0.7, alpha=alpha), autolim=False)
 
 
 def _colour(channel: int, label: int | None) -> str:

@@ -61,13 +61,13 @@ class AutoRegressive(BaseModel):
         logits, cache, given, length = model.begin(n, cond)
         logits, length, tokens = logits.clone(), length.clone(), given.clamp(min=0)
         live = torch.arange(n)[length < limit]  # rows still growing, in the order of the cache
-        cache = rows_of(cache, live)
+        cache, own = rows_of(cache, live), noise[live.tolist()]
         total = int(limit - length.min()) if n else 0
         if not len(live):
             yield Step(0, 0, {"x": tokens, "length": length})
         for i in range(1, total + 1):
             at = length[live]
-            drawn = self.pick(logits[live.to(logits.device)], noise[live.tolist()])
+            drawn = self.pick(logits[live.to(logits.device)], own)
             known = given[live, at]
             new = torch.where(known >= 0, known, drawn)
             tokens[live, at] = new
@@ -78,7 +78,7 @@ class AutoRegressive(BaseModel):
                 ended |= new == model.stop
             keep = (~ended).nonzero()[:, 0]
             if len(keep) < len(live):
-                live, new, cache = live[keep], new[keep], rows_of(cache, keep)
+                live, new, cache, own = live[keep], new[keep], rows_of(cache, keep), own[keep.tolist()]
             if not len(live):
                 return
             after, cache = model.next(new[:, None].to(logits.device), cache, length[live] - 1)

@@ -26,6 +26,17 @@ def test_muon_takes_singular_values_to_about_one(shape: tuple[int, int]) -> None
     assert found.max() < 1.2
 
 
+@pytest.mark.parametrize("shape", [(24, 24), (16, 48), (48, 16)])
+def test_muon_steps_as_its_paper_does(shape: tuple[int, int]) -> None:
+    """Against the iteration as it is written (Jordan et al. 2024), X ← a X + (b A + c A²) X with A = X Xᵀ, in float64."""
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    x = matrix.double() / matrix.double().norm()
+    for _ in range(5):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    assert float((orthogonalised(matrix) - x).abs().max()) <= 1e-5
+
+
 def test_muon_keeps_the_directions() -> None:
     """For a matrix that is orthogonal up to a factor, the factor goes and the matrix stays."""
     q, _ = torch.linalg.qr(torch.randn(16, 16, generator=torch.Generator().manual_seed(2)))
