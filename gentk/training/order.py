@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,19 @@ class Order:
             self.window = window
         found: Indices = self.indices[row]
         return found
+
+
+def helper() -> ThreadPoolExecutor:
+    """A pool of one thread, in which torch computes without further threads.
+
+    OpenMP makes a team for every thread that computes. Of more teams than cores none stays awake between two operations, and a small
+    matrix product of the training itself takes seven times as long.
+    """
+    threads, pool = torch.get_num_threads(), ThreadPoolExecutor(1, thread_name_prefix="gentk-fetch")
+    pool.submit(torch.get_num_threads).result()  # a thread takes the number over when it first asks; then it is the thread's own
+    pool.submit(torch.set_num_threads, 1).result()
+    torch.set_num_threads(threads)  # but other threads take over the last one that was set
+    return pool
 
 
 SHARE = 4  # data may take one part in so many of a device's free memory

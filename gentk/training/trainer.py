@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +22,7 @@ from .averages import Average, decay
 from .distributed import Ranks
 from .gradient import GradientRounds, micro_batches
 from .logs import Logs, Means, read
-from .order import Order, fetch, indices_of, mixed, near, pinned, seed_all
+from .order import Order, fetch, helper, indices_of, mixed, near, pinned, seed_all
 from .precision import autocast_dtype
 from .statistics import one_pass
 from .validation import likelihood, losses
@@ -85,7 +85,7 @@ class Trainer:
         self._ready = False
         self._ahead: tuple[int, Future[Batch]] | None = None
         self._order = Order(len(dataset), settings.batch_size, settings.seed)
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="gentk-fetch")
+        self._pool = helper()
 
     # ---- what comes out
     @property
