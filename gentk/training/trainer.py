@@ -20,9 +20,10 @@ from ..protocols import Batch, Dataset, GradientModel, StatisticsModel, can
 from ..recipes import TrainingPart
 from .averages import Average, decay
 from .distributed import Ranks
+from .feed import helper, near, pinned
 from .gradient import GradientRounds, micro_batches
 from .logs import Logs, Means, read
-from .order import Order, fetch, helper, indices_of, mixed, near, pinned, seed_all
+from .order import Order, fetch, indices_of, mixed, seed_all
 from .precision import autocast_dtype
 from .statistics import one_pass
 from .validation import likelihood, losses
@@ -180,8 +181,10 @@ class Trainer:
         if fresh and hasattr(self.model, "start"):
             seed_all(self.settings.seed, "start")
             size = min(getattr(self.model, "start_size", START), len(self.dataset))
+            rows = indices_of(0, len(self.dataset), size, self.settings.seed)
+            batch = self._pool.submit(fetch, self.dataset, rows).result()  # where every batch is made: latents round as their thread does
             with torch.no_grad():
-                self.model.start(self._to_device(fetch(self.dataset, indices_of(0, len(self.dataset), size, self.settings.seed))))
+                self.model.start(self._to_device(batch))
         self.ranks.share([*(p.detach() for p in self.model.parameters()), *self.model.buffers()])  # all begin alike
         if not self.statistical:
             self._gradient = GradientRounds(self.model, self.settings, self.ranks, self.autocast)

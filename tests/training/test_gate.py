@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gentk.errors import GentkError
-from gentk.training import Trainer, gate, optimizers, order
+from gentk.training import Trainer, gate, optimizers
 from gentk.training.logs import Logs, read
 
 from .toys import Duel, Net, Rows, settings
@@ -206,29 +206,6 @@ def test_rounds_run_where_no_number_can_be_read(name: str, monkeypatch: pytest.M
     assert all(name.endswith(("loss", "grad", "apart", "seen")) for found in logs for name in found)
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
         trainer.look()
-
-
-class Movable(Rows):
-    nbytes = 1000
-
-    def to(self, device: torch.device) -> Movable:
-        moved = Movable()
-        moved.x, moved.length = self.x.to(device), self.length.to(device)
-        return moved
-
-
-@pytest.mark.parametrize(("free", "first", "where"), [(4000, False, "meta"), (3999, False, "cpu"), (4000, True, "meta")])
-def test_data_that_fit_are_held_on_a_device(free: int, first: bool, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order, "AHEAD", {"meta"})
-    monkeypatch.setattr(order, "room", lambda device: free)
-    data = Movable()
-    held = order.near(order.First(data, 10) if first else data, torch.device("meta"))
-    assert len(held) == (10 if first else 64)
-    assert {value.device.type for value in order.fetch(held, [1, 2]).values()} == {where}
-    plain = Rows()
-    assert order.near(plain, torch.device("meta")) is plain
-    assert order.near(data, torch.device("cpu")) is data
-    assert not hasattr(order.First(plain, 3), "nbytes")
 
 
 def test_values_of_many_rounds_come_in_one_transfer() -> None:
