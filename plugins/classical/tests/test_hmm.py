@@ -195,6 +195,9 @@ def test_densities_and_sums_are_the_same_expanded(kind: str, scale: float, monke
     law = torch.distributions.MultivariateNormal(emission.mean, emission.matrices())
     assert (emission._expanded(x) is not None) == (scale == 1) and emission._expanded(x[:50]) is None
     assert torch.allclose(emission.log_prob(x), law.log_prob(x[:, None]), rtol=1e-12, atol=1e-11)
+    y = x.clone().requires_grad_()  # then they are not expanded either, as that is written in place
+    (slope,) = torch.autograd.grad(emission.log_prob(y)[:, 0].sum(), y)
+    assert torch.allclose(slope, (emission.mean[0] - x) @ torch.linalg.inv(emission.matrices()[0]), rtol=1e-9, atol=1e-11 * scale)
     found = emission.statistics(x, posterior)
     apart = x[:, None] - emission.mean
     second = torch.einsum("nk,nki,nkj->kij", posterior, apart, apart)
