@@ -1,8 +1,10 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["gentk-core", "gentk-ddpm", "diffusers>=0.35"]
+# dependencies = ["gentk-core", "gentk-classical", "gentk-ddpm", "gentk-vae", "diffusers>=0.35", "scikit-learn>=1.6", "threadpoolctl"]
 # [tool.uv.sources]
-# gentk = { path = "..", editable = true }
+# gentk-core = { path = "..", editable = true }
+# gentk-classical = { path = "../plugins/classical", editable = true }
+# gentk-vae = { path = "../plugins/vae", editable = true }
 # gentk-ddpm = { path = "../plugins/ddpm", editable = true }
 # ///
 """What a GPU adds: sampling and training in float32, in bfloat16 and compiled. Does nothing where there is none.
@@ -23,6 +25,8 @@ LINES = [
     ["sampling.py", "--device", "cuda", "--batch", "64", "--repeats", "7", "--compile"],
     ["sampling.py", "--device", "cuda", "--batch", "64", "--repeats", "7", "--compile", "--dtype", "bfloat16"],
     ["training.py", "--device", "cuda", "--batch", "256", "--rounds", "50"],
+    ["training.py", "--device", "cuda", "--batch", "256", "--rounds", "50", "--compile"],
+    ["drawing.py", "--device", "cuda"],
 ]
 
 

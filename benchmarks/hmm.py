@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["gentk-core", "gentk-classical", "hmmlearn>=0.3.3"]
 # [tool.uv.sources]
-# gentk = { path = "..", editable = true }
+# gentk-core = { path = "..", editable = true }
 # gentk-classical = { path = "../plugins/classical", editable = true }
 # ///
 """Fitting a hidden Markov model to one long series, by gentk's trainer, against hmmlearn in logarithms and scaled.

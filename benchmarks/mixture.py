@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["gentk-core", "gentk-classical", "scikit-learn>=1.6", "threadpoolctl"]
 # [tool.uv.sources]
-# gentk = { path = "..", editable = true }
+# gentk-core = { path = "..", editable = true }
 # gentk-classical = { path = "../plugins/classical", editable = true }
 # ///
 """Fitting a mixture of Gaussians by gentk's trainer against scikit-learn: same examples, same start, same number of passes.

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["gentk-core", "diffusers>=0.35", "scipy"]
 # [tool.uv.sources]
-# gentk = { path = "..", editable = true }
+# gentk-core = { path = "..", editable = true }
 # ///
 """What a sampler itself costs per step: a network that is free, against diffusers' scheduler, both from the same given noise.
 

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["gentk-core", "gentk-ddpm", "diffusers>=0.35"]
 # [tool.uv.sources]
-# gentk = { path = "..", editable = true }
+# gentk-core = { path = "..", editable = true }
 # gentk-ddpm = { path = "../plugins/ddpm", editable = true }
 # ///
 """Whole sampling of the network of DDPM for CIFAR-10 (35.7 million weights), the same weights here and in diffusers' pipeline.

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["gentk-core", "gentk-ddpm", "diffusers>=0.35"]
 # [tool.uv.sources]
-# gentk = { path = "..", editable = true }
+# gentk-core = { path = "..", editable = true }
 # gentk-ddpm = { path = "../plugins/ddpm", editable = true }
 # ///
 """How long one waits before anything happens: whole processes, in turn.

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["gentk-core", "gentk-ddpm", "gentk-vae"]
 # [tool.uv.sources]
-# gentk = { path = "..", editable = true }
+# gentk-core = { path = "..", editable = true }
 # gentk-vae = { path = "../plugins/vae", editable = true }
 # gentk-ddpm = { path = "../plugins/ddpm", editable = true }
 # ///
@@ -94,7 +94,17 @@ class Noise:
         return {"x": self.x[index], "label": self.label[index]}
 
     def batch(self, indices: Any, noise: Any = None) -> dict[str, torch.Tensor]:
-        return {"x": self.x[indices], "label": self.label[indices]}
+        rows = torch.as_tensor(indices).to(self.x.device, non_blocking=True)
+        return {"x": self.x[rows], "label": self.label[rows]}
+
+    @property
+    def nbytes(self) -> int:
+        return self.x.nbytes + self.label.nbytes
+
+    def to(self, device: torch.device) -> Noise:
+        moved = Noise()
+        moved.x, moved.label = self.x.to(device), self.label.to(device)
+        return moved
 
 
 def plain(make: Callable[[], Any], data: Noise, options: argparse.Namespace) -> Callable[[], None]:

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["gentk-core", "gentk-vae", "pythae>=0.1.2"]
 # [tool.uv.sources]
-# gentk = { path = "..", editable = true }
+# gentk-core = { path = "..", editable = true }
 # gentk-vae = { path = "../plugins/vae", editable = true }
 # ///
 """Images per second of training: our trainer against pythae's, the same dense VAE (784-512-20-512-784, Bernoulli), batch and optimizer.
