@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,9 +64,7 @@ def test_the_outermost_repeated_modules_are_compiled_else_the_children_with_weig
     assert regions(plain) == [plain.body, plain.frozen]
 
 
-@pytest.mark.skipif(not any(map(shutil.which, ("g++", "c++", "clang++", "cl"))), reason="no C++ compiler")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_compiled_training_is_the_same_within_rounding_and_resumes_to_the_bit(precision: str) -> None:
+def compare(precision: str) -> None:
     before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     whole = run(12, precision=precision)
     assert 1 <= torch._dynamo.utils.counters["stats"]["unique_graphs"] - before <= 2  # not one for each block and round
@@ -73,6 +74,15 @@ def test_compiled_training_is_the_same_within_rounding_and_resumes_to_the_bit(pr
     resumed = run(12, precision=precision, since=run(5, precision=precision))
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
     assert whole.averaged.net[1]._compiled_call_impl is None  # a copy is an ordinary model
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("g++", "c++", "clang++", "cl"))), reason="no C++ compiler")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_compiled_training_is_the_same_within_rounding_and_resumes_to_the_bit(precision: str) -> None:
+    """In a process of its own: torch's compiler wants setuptools before anything else has imported distutils."""
+    line = f"from tests.training.test_compiling import compare; compare('{precision}')"
+    done = subprocess.run([sys.executable, "-c", line], cwd=Path(__file__).parents[2], text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_a_compiler_it_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
