@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 
 from torch import nn
 
@@ -13,25 +14,29 @@ VARIANTS = 64  # of one block: sizes, training or not; torch's own limit (8) is 
 
 
 def regions(model: nn.Module) -> list[nn.Module]:
-    """What is compiled: the outermost modules whose class occurs more than once, else the children that have weights."""
+    """What is compiled: the outermost modules whose class occurs more than once, else the children that have weights.
+
+    Not `latents`, the frozen model of a data set: another thread encodes with it, and a batch of samples is decoded once.
+    """
 
     def whole(module: nn.Module) -> bool:
         plain = isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict)) or type(module).__module__.startswith("torch.")
         computes = "forward" in vars(type(module)) and any(True for _ in module.children())
         return computes and not plain and any(True for _ in module.parameters())
 
-    kinds = Counter(type(module) for module in model.modules() if whole(module))
+    children = [child for child in model.children() if child is not getattr(model, "latents", None)]
+    kinds = Counter(type(module) for child in children for module in child.modules() if whole(module))
     found: list[nn.Module] = []
 
-    def walk(module: nn.Module) -> None:
-        for child in module.children():
-            if kinds[type(child)] > 1:
-                found.append(child)
+    def walk(modules: Iterable[nn.Module]) -> None:
+        for module in modules:
+            if kinds[type(module)] > 1:
+                found.append(module)
             else:
-                walk(child)
+                walk(module.children())
 
-    walk(model)
-    return found or [child for child in model.children() if any(True for _ in child.parameters())]
+    walk(children)
+    return found or [child for child in children if any(True for _ in child.parameters())]
 
 
 class Compiled:

@@ -200,7 +200,8 @@ class Trainer:
             logs = self._gradient.round(self.step, batch, first, count)
         except Exception as error:
             self.look()  # an earlier round that met what is no number may be the cause
-            if self._compiled is None:
+            judged = isinstance(error, GentkError) and error.__cause__ is None  # a loss that is no number: no failure of the compiler's
+            if self._compiled is None or judged:
                 raise
             self._compiled.give_up(error)  # the round has left nothing behind: once more
             self._compiled = None

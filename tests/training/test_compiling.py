@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gentk.compiling import Compiled, regions
+from gentk.errors import GentkError
 from gentk.training import Trainer
 
 from .toys import Net, Rows, settings
@@ -60,6 +61,9 @@ def weights(trainer: Trainer) -> list[Tensor]:
 def test_the_outermost_repeated_modules_are_compiled_else_the_children_with_weights() -> None:
     model = Blocks()
     assert regions(model) == [model.net[1], model.net[2]]
+    blocks = list(regions(model))
+    model.latents = Blocks()
+    assert regions(model) == blocks  # other blocks of the class, that a data set brought along
     plain = Net()
     assert regions(plain) == [plain.body, plain.frozen]
 
@@ -105,6 +109,16 @@ def test_an_error_of_the_model_is_its_own(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Blocks, "loss", broken)
     with pytest.raises(Exception, match="the loss of phase 'main' failed at step 0: ValueError: shapes"):
         run(2)
+
+
+def test_a_loss_that_is_no_number_is_not_put_down_to_the_compiler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Block, "compile", lambda self, **kwargs: None)
+    monkeypatch.setattr(Blocks, "loss", lambda self, batch, phase, step: {"loss": self.net(batch["x"]).mean() * float("nan")})
+    with pytest.raises(GentkError, match="is nan at step 0"):
+        run(2)
+    assert "compile" not in capsys.readouterr().err
 
 
 def test_only_what_computes_and_has_weights_is_compiled() -> None:
