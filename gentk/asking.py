@@ -18,15 +18,17 @@ from .sampling import BATCH, place_of
 
 
 def parts(model: Any, batch: Batch, *, seed: int = 0, batch_size: int | None = None) -> Iterator[tuple[dict[str, Tensor], Philox]]:
-    """The batch in parts, on the model's device and floats in its dtype (at least float32), each with the noise of its rows.
+    """The batch in parts, on the model's device and floats in its dtype (at least float32; leaves of doubles stay what they are), each with
+    the noise of its rows.
 
     That noise belongs to (seed, row), so that the batch size changes nothing.
     """
     place, size, n = place_of(model), batch_size or BATCH, len(next(iter(batch.values())))
     wide = torch.promote_types(place.dtype, torch.float32)
+    doubles = {key for key, leaf in model.data.leaves.items() if leaf.double}
     for first in range(0, n, size):
         part = {k: v[first : first + size].to(place.device) for k, v in batch.items()}
-        part = {k: v.to(wide) if v.is_floating_point() else v for k, v in part.items()}
+        part = {k: v.to(wide) if v.is_floating_point() and k not in doubles else v for k, v in part.items()}
         yield part, Philox(seed, range(first, min(first + size, n)), place.device, dtype=wide)
 
 

@@ -18,17 +18,31 @@ def classify(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | No
     The prior is how often each class occurred in the data (`frequencies`; all alike where that is not known). `options` are those of
     `gentk.log_prob`. Raises UsageError for a model without a condition `label`, or without a likelihood.
     """
-    joint = log_joint(model, batch, seed=seed, batch_size=batch_size, **options)
-    return joint - joint.logsumexp(1, keepdim=True)
+    return log_posterior(log_joint(model, batch, seed=seed, batch_size=batch_size, **options))
 
 
 def log_joint(model: Any, batch: Batch, /, **asking: Any) -> Tensor:
     """log p(x, y), (n, K). Every class is asked with the same noise (dequantisation, probes, importance samples): common random
-    numbers, so that what they share cancels in the difference between classes."""
+    numbers, so that what they share cancels in the difference between classes.
+
+    A class that never occurred has probability 0, whatever a model says of it; so has one of which it says no number. An example that
+    is impossible in every class says nothing: its joint is the prior.
+    """
     prior = log_prior(model)
     n = len(next(iter(batch.values())))
-    given = [log_prob(model, {**batch, "label": torch.full((n,), k)}, **asking) for k in range(len(prior))]
-    return torch.stack(given, 1).double() + prior
+    impossible = torch.full((n,), -torch.inf, dtype=torch.float64)
+    given = [
+        log_prob(model, {**batch, "label": torch.full((n,), k)}, **asking).double() if prior[k] > -torch.inf else impossible
+        for k in range(len(prior))
+    ]
+    joint = torch.stack(given, 1) + prior
+    joint = joint.masked_fill(joint.isnan(), -torch.inf)
+    return torch.where((joint == -torch.inf).all(1, keepdim=True), prior, joint)
+
+
+def log_posterior(joint: Tensor) -> Tensor:
+    """log p(y | x) of log p(x, y), (n, K)."""
+    return joint - joint.logsumexp(1, keepdim=True)
 
 
 def log_prior(model: Any) -> Tensor:
@@ -44,7 +58,7 @@ def log_prior(model: Any) -> Tensor:
 
 def log_evidence(joint: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     """Of log p(x, y) (n, K) and true classes (n,): whether the likeliest class is the true one (n,), and log p(true | x) (n,)."""
-    posterior = joint - joint.logsumexp(1, keepdim=True)
+    posterior = log_posterior(joint)
     return posterior.argmax(1) == label, posterior.gather(1, label[:, None])[:, 0]
 
 

@@ -111,6 +111,7 @@ class Text(_Condition):
     kind: Literal["text"] = "text"
     length: int = Field(ge=1)
     names: tuple[str, ...] = Field((), description="The vocabulary: characters, or words with blanks between them.")
+    words: bool = Field(False, description="They are words, though each may be one character.")
     metavar: str = "TEXT"
 
     def parse(self, text: str) -> str:
@@ -133,7 +134,7 @@ class Text(_Condition):
     def _cut(self, text: str) -> list[int]:
         if not self.names:
             raise ValueError("this model has no vocabulary: give tokens, not text")
-        return cut(text, self.names)
+        return cut(text, self.names, words=self.words)
 
     def _fits(self, row: Sequence[int]) -> None:
         if len(row) > self.length:
@@ -175,10 +176,11 @@ class Number(_Condition):
 
 
 class File(_Condition):
-    """A float tensor read from a file by its modality, (n, *shape) float32: an image to translate, a history to continue."""
+    """A float tensor read from a file by its modality, (n, *shape): an image to translate, a history to continue."""
 
     kind: Literal["file"] = "file"
     shape: tuple[int, ...] = ()
+    double: bool = False  # float64, else float32
     modality: str = "image"
     metavar: str = "FILE"
 
@@ -190,9 +192,12 @@ class File(_Condition):
 
         if isinstance(value, str):
             from .host.lookup import modality
+            from .protocols import DataSpec, Leaf
 
-            value = modality(self.modality).read(value, self.shape)
-        given = torch.as_tensor(value, dtype=torch.float32)
+            spec = DataSpec(modality=self.modality, leaves={"x": Leaf(shape=self.shape, double=self.double)})
+            kind = modality(self.modality)
+            value = kind.read_examples(value, spec)["x"] if self.double else kind.read(value, self.shape)
+        given = torch.as_tensor(value, dtype=torch.float64 if self.double else torch.float32)
         given = given[None] if given.ndim == len(self.shape) else given
         if tuple(given.shape[1:]) != self.shape:
             raise ValueError(f"has shape {tuple(given.shape[1:])}, this model takes {self.shape}")

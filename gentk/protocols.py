@@ -34,13 +34,39 @@ def can(model: object, capability: type) -> bool:
 
 
 # ---------------------------------------------------------------- data
+class Column(BaseModel):
+    """One number of a leaf that is a row of a table, and how a file says it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    kind: Literal["number", "integer", "category", "date"] = "number"
+    names: tuple[str, ...] = ()  # of a category's states: the number is the place of one
+    format: str = ""  # of a date, as for strftime: the number is days since 1970
+    missing: bool = False  # whether it may be missing, which is NaN
+
+
+class Clock(BaseModel):
+    """When the steps of a series are, and how a file says it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str  # of the column
+    format: str  # as for strftime
+    start: float  # of step 0, in days since 1970
+    every: int  # of the unit from one step to the next
+    unit: Literal["month", "second"]
+
+
 class Leaf(BaseModel):
     """One tensor of an example."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     shape: tuple[int, ...] = ()
     classes: int = 0  # > 0: int64 in [0, classes). 0: float32
+    double: bool = False  # float64 instead: numbers with more digits than float32 has
     names: tuple[str, ...] = ()  # of the classes
+    words: bool = False  # tokens stand for words, with blanks between them, whatever their lengths
+    columns: tuple[Column, ...] = ()  # of the last dimension: of a table's row (doubles), of a series' step
+    clock: Clock | None = None  # of a series' steps; a leaf "time" () beside it says which step its first one is (0)
     range: tuple[float, float] | None = None
     levels: int = 0  # > 0: quantised within `range` (bytes: 256), and log_prob is then a mass
 

@@ -36,13 +36,16 @@ def check(model: Any) -> None:
         raise UsageError(f"{name} cannot reconstruct: that needs a model that encodes and decodes")
 
 
-def mse(x: Tensor, other: Tensor) -> Tensor:
-    """The mean squared error per number of each example, (n,) float64."""
-    return (x.double() - other.double()).square().flatten(1).mean(1)
+def mse(x: Tensor, other: Tensor, inside: Tensor | None = None) -> Tensor:
+    """The mean squared error per number of each example, (n,) float64; `inside`: which numbers count (`gentk.padding`)."""
+    square = (x.double() - other.double()).square()
+    if inside is None:
+        return square.flatten(1).mean(1)
+    return square.where(inside, 0.0).flatten(1).sum(1) / inside.flatten(1).sum(1)
 
 
-def psnr(x: Tensor, other: Tensor, leaf: Leaf) -> Tensor:
+def psnr(x: Tensor, other: Tensor, leaf: Leaf, inside: Tensor | None = None) -> Tensor:
     """Peak signal-to-noise ratio of each example, (n,) decibels: 10 log₁₀((high − low)² / MSE) with the leaf's range, which it needs."""
     assert leaf.range is not None
     low, high = leaf.range
-    return 10 * ((high - low) ** 2 / mse(x, other)).log10()
+    return 10 * ((high - low) ** 2 / mse(x, other, inside)).log10()

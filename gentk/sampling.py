@@ -73,7 +73,8 @@ def resolve_conditions(
         except ValueError as error:
             raise UsageError(f"{name}: {error}") from None
         if value is not None:
-            found[name] = value.to(noise.device, noise.dtype) if value.is_floating_point() else value.to(noise.device)
+            narrow = value.is_floating_point() and not getattr(condition, "double", False)
+            found[name] = value.to(noise.device, noise.dtype) if narrow else value.to(noise.device)
     return found
 
 

@@ -45,6 +45,7 @@ def encode(
     batch = examples(found, source, dataset, split, n, extra)
     from ..encoding import encode as encoded
     from ..encoding import returned
+    from ..padding import counted
     from ..sampling import pick_device
     from ..weights.folder import read
 
@@ -56,9 +57,9 @@ def encode(
     x = returned(made, z, cond, **back)
     told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(z)}
     if x is not None and made.data.leaves["x"].classes:
-        told["way_back_wrong"] = float((x != batch["x"]).double().mean())
+        told["way_back_wrong"] = float((x != batch["x"])[counted(batch)].double().mean())
     elif x is not None:
-        told["way_back_rms"] = float((x.double() - batch["x"].double()).square().mean().sqrt())
+        told["way_back_rms"] = float((x.double() - batch["x"].double())[counted(batch)].square().mean().sqrt())
     told["sample"] = again(found, path, made, **back)
     out.result(told, lambda: people(told))
 

@@ -84,10 +84,9 @@ class Case:
 
 
 def cut(batch: Mapping[str, Tensor], data: DataSpec, share: float | None, mask: str | None, seed: int) -> Case:
-    """Hides what a mask and chance say; what is missing (NaN) is hidden already, and what lies beyond an example's `length` never is."""
-    import torch
-
+    """Hides what a mask and chance say; what is missing (NaN) is hidden already, and what only pads an example never is."""
     from ..imputation import hidden_at_random
+    from ..padding import counted
 
     x = batch["x"]
     there = ~x.isnan()
@@ -96,9 +95,7 @@ def cut(batch: Mapping[str, Tensor], data: DataSpec, share: float | None, mask: 
         hidden = hidden | ~shown_by(mask, data, len(x))
     if share is not None:
         hidden = hidden | hidden_at_random(x.shape, share, seed)
-    if "length" in batch:
-        inside = torch.arange(x.shape[1]) < batch["length"].reshape(-1, 1)
-        hidden = hidden & inside.view(*inside.shape, *[1] * (x.ndim - 2))
+    hidden = hidden & counted(batch)
     if not bool(hidden.any()):
         raise UsageError("nothing is missing: leave cells empty, or say what to hide, --missing 0.5 or --known-mask FILE")
     given = x.masked_fill(hidden, 0).nan_to_num()
@@ -129,16 +126,40 @@ def filled(model: Any, case: Case, draws: int, /, **asking: Any) -> Tensor:
 
 
 def mean_of(found: Subject, dataset: str | None, data: DataSpec) -> Tensor | None:
-    """What a fill without a model would be: each number's mean over the training split, its commonest class where it is one."""
-    import torch
+    """What a fill without a model would be: each number's mean over the training split, its commonest class where it is one.
 
+    What is missing or only pads an example does not count; where no example has a number, the mean of all stands for it.
+    """
     from ..training.order import fetch
 
     source = dataset_of(found, dataset, "train")
-    x = fetch(source, range(min(MEAN_OF, len(source))))["x"]
-    if tuple(x.shape[1:]) != data.shape:
+    batch = fetch(source, range(min(MEAN_OF, len(source))))
+    if tuple(batch["x"].shape[1:]) != data.shape:
         return None
-    return torch.mode(x, 0).values if data.leaves["x"].classes else x.double().mean(0)
+    return commonest(batch, data.leaves["x"].classes) if data.leaves["x"].classes else mean(batch)
+
+
+def mean(batch: Mapping[str, Tensor]) -> Tensor:
+    """Of each number of x (n, …) over the examples that have it, (…) float64."""
+    from ..padding import counted
+
+    x = batch["x"].double()
+    there = counted(batch) & ~x.isnan()
+    total, count = x.where(there, 0.0).sum(0), there.sum(0)
+    return (total / count).where(count > 0, total.sum() / count.sum().clamp(min=1))
+
+
+def commonest(batch: Mapping[str, Tensor], classes: int) -> Tensor:
+    """The class that each number of x (n, …) most often has, the lowest of several."""
+    import torch
+
+    from ..padding import counted
+
+    x, there = batch["x"].long().flatten(1), counted(batch).flatten(1)
+    counts = torch.zeros(x.shape[1], classes, dtype=torch.int64)
+    counts.scatter_add_(1, x.T, there.T.long())
+    counts[counts.sum(1) == 0] = counts.sum(0)
+    return counts.argmax(1).view(batch["x"].shape[1:])
 
 
 def score(case: Case, x: Tensor, mean: Tensor | None, leaf: Leaf) -> dict[str, Any]:

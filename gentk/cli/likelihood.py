@@ -66,12 +66,10 @@ def likelihood(
 
 
 def numbers(batch: Mapping[str, Tensor]) -> Tensor:
-    """How many numbers of each example count, (n,): all, or what its `length` says."""
-    import torch
+    """How many numbers of each example count, (n,): all that do not only pad it."""
+    from ..padding import counted
 
-    x = batch["x"]
-    whole = x[0].numel()
-    return (batch["length"] * (whole // x.shape[1])).double() if "length" in batch else x.new_full((len(x),), whole, dtype=torch.float64)
+    return counted(batch).flatten(1).sum(1).double()
 
 
 def people(told: dict[str, Any], size: float) -> str:

@@ -46,6 +46,7 @@ def reconstruct(
     path = target(out_, f"{found.title.replace('/', '-')}-reconstructed{'.png' if drawable(shape) else '.npz'}")
     check_path(path, shape)
     from .. import reconstruction
+    from ..padding import counted
     from ..sampling import pick_device
     from ..weights.folder import read
 
@@ -54,14 +55,14 @@ def reconstruct(
     batch = examples(found, source, dataset, split, n, extra)
     other = reconstruction.reconstruct(made, batch, batch_size=batch_size)
     save(path, batch, other, made.data)
-    leaf = made.data.leaves["x"]
+    leaf, inside = made.data.leaves["x"], counted(batch)
     told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(other)}
     if leaf.classes:
-        told["wrong"] = float((other != batch["x"]).double().mean())
+        told["wrong"] = float((other != batch["x"])[inside].double().mean())
     else:
-        told["mse"] = float(reconstruction.mse(batch["x"], other).mean())
+        told["mse"] = float(reconstruction.mse(batch["x"], other, inside).mean())
     if leaf.range:
-        told["psnr"] = float(reconstruction.psnr(batch["x"], other, leaf).mean())
+        told["psnr"] = float(reconstruction.psnr(batch["x"], other, leaf, inside).mean())
     out.result(told, lambda: people(told))
 
 

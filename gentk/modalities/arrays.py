@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def to_arrays(batch: Batch, spec: DataSpec) -> dict[str, NDArray[Any]]:
-    """Leaves under their names, conditions as `cond_NAME`. Floats are float32, integers int64."""
-    return {f"cond_{key}" if key in spec.conditions else key: leaf(batch, key) for key in batch}
+    """Leaves under their names, conditions as `cond_NAME`. Floats are float32 or, where the spec has doubles, float64; integers int64."""
+    wide = {key for key, about in {**spec.leaves, **spec.conditions}.items() if about.double}
+    return {f"cond_{key}" if key in spec.conditions else key: leaf(batch, key, double=key in wide) for key in batch}
 
 
 def save_arrays(batch: Batch, spec: DataSpec, path: Path) -> None:
@@ -40,17 +41,18 @@ def save_arrays(batch: Batch, spec: DataSpec, path: Path) -> None:
             save_file(whole, temporary, metadata={"data": spec.model_dump_json()})
 
 
-def read_x(path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """The array `x`, `shape` or (n, *shape), float32. Raises UsageError where it is missing or of another shape."""
+def read_x(path: str | Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The array `x`, `shape` or (n, *shape), float32 or float64. Raises UsageError where it is missing or of another shape."""
     import numpy as np
 
     arrays = read_arrays(path)
     if "x" not in arrays:
         raise UsageError(f"{path} has no array 'x' (it has: {', '.join(sorted(arrays)) or 'nothing'})")
-    return fits(arrays["x"].astype(np.float32), path, shape)
+    x = arrays["x"]
+    return fits(x if x.dtype == np.float64 else x.astype(np.float32), path, shape)
 
 
-def fits(x: NDArray[Any], path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def fits(x: NDArray[Any], path: str | Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """`x`, if it is one example or several of `shape`. Raises UsageError."""
     if shape not in (x.shape, x.shape[1:]):
         raise UsageError(f"{path} holds {x.shape}, wanted is {shape}, or several of these")
@@ -73,4 +75,4 @@ class ArraysOnly(Modality):
         save_arrays(batch, spec, Path(path))
 
     def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        return read_x(path, shape)
+        return read_x(path, shape).astype("float32")

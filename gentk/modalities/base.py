@@ -64,12 +64,12 @@ class Modality(ABC):
         full. `gaps`: missing numbers are NaN, else refused. Raises UsageError."""
         import numpy as np
 
+        from .arrays import read_x
         from .files import read_arrays
 
-        x = self.read(path, spec.shape)
-        x = x if x.ndim > len(spec.shape) else x[None]
-        if not gaps and np.isnan(x).any():
-            raise UsageError(f"{path}: some numbers are missing; gentk impute fills them in")
+        double = spec.leaves["x"].double and Path(path).suffix.lower() in ARRAYS
+        x = read_x(path, spec.shape) if double else self.read(path, spec.shape)
+        x = finite(x if x.ndim > len(spec.shape) else x[None], path, gaps=gaps)
         found = read_arrays(path) if Path(path).suffix.lower() in ARRAYS else {}
         if "length" in spec.leaves and "length" not in found:
             found["length"] = np.full(len(x), spec.shape[0], np.int64)
@@ -117,12 +117,28 @@ def writable(path: Path, *, folder: bool = False) -> None:
         raise UsageError(f"cannot write {path}: no permission to write in {parent}")
 
 
-def leaf(batch: Batch, name: str = "x") -> NDArray[Any]:
-    """One tensor of a batch as an array on the host; floats become float32. Raises UsageError where it is missing."""
+def finite(x: NDArray[Any], path: str | Path, *, gaps: bool = False) -> NDArray[Any]:
+    """`x` (n, …), if it holds no infinity and, without `gaps`, no NaN. Raises UsageError, naming the first example that does."""
+    import numpy as np
+
+    if x.dtype.kind != "f":
+        return x
+    wrong = np.isinf(x) if gaps else ~np.isfinite(x)
+    if wrong.any():
+        row, *place = (int(i[0]) for i in np.nonzero(wrong))
+        where = f"{path}: example {row}" + (f", number {', '.join(map(str, place))}," if place else "")
+        if np.isinf(x[(row, *place)]):
+            raise UsageError(f"{where} is infinite, and no model can take that")
+        raise UsageError(f"{where} is empty: numbers are missing, and gentk impute fills them in")
+    return x
+
+
+def leaf(batch: Batch, name: str = "x", *, double: bool = False) -> NDArray[Any]:
+    """One tensor of a batch as an array on the host; floats become float32, or float64. Raises UsageError where it is missing."""
     import torch
 
     if name not in batch:
         raise UsageError(f"these examples have no '{name}' (they have: {', '.join(sorted(batch))})")
     tensor = torch.as_tensor(batch[name]).detach().cpu()
-    array: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    array: NDArray[Any] = (tensor.to(torch.float64 if double else torch.float32) if tensor.is_floating_point() else tensor).numpy()
     return array

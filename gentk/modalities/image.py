@@ -56,7 +56,7 @@ class Image(Modality):
 
         path = Path(path)
         if path.suffix.lower() in ARRAYS:
-            return read_x(path, shape)
+            return read_x(path, shape).astype(np.float32)
         if not path.is_dir():
             return _read_file(path, shape)
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in FILES)

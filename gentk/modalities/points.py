@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .arrays import fits, read_x, save_arrays
+from ..protocols import DataSpec, Leaf
+from .arrays import read_x, save_arrays
 from .base import ARRAYS, Modality, leaf
-from .files import replacing, save_picture
+from .files import save_picture
+from .rows import TEXT, read_rows, save_rows
 
 if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
     from numpy.typing import NDArray
 
-    from ..protocols import Batch, DataSpec
+    from ..protocols import Batch
 
 
 Limits = tuple[tuple[float, float], tuple[float, float]]
@@ -31,7 +33,7 @@ class Points(Modality):
     """Points in space, coloured by the condition `label` where they have one."""
 
     name = "points"
-    suffixes = (".png", ".csv", *ARRAYS)
+    suffixes = (".png", *TEXT, *ARRAYS)
     animated = (".gif", ".webp")
     default_suffix = ".png"
 
@@ -40,25 +42,29 @@ class Points(Modality):
             raise UsageError(f"points are vectors of numbers, (d,); this leaf x is {spec.shape}")
 
     def save(self, batch: Batch, spec: DataSpec, path: Path) -> None:
-        """.png (scatter), .csv (a row each: x0, x1 …, conditions), .npz, .safetensors."""
+        """.png (scatter), .csv or .tsv (a row each: x0, x1 …, conditions), .npz, .safetensors."""
         self.check_path(path)
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix in ARRAYS:
             save_arrays(batch, spec, path)
-        elif suffix == ".csv":
-            _save_table(batch, spec, path)
+        elif suffix in TEXT:
+            save_rows(batch, spec, path)
         else:
             save_picture(self.picture(batch, spec), path)
 
     def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """.csv with a header (the columns x0, x1 …; an empty cell is NaN), .npz, .safetensors."""
+        """A table of text with a header (the columns x0, x1 …; an empty cell is NaN), .npz, .safetensors."""
         path = Path(path)
         if path.suffix.lower() in ARRAYS:
-            return read_x(path, shape)
-        if path.suffix.lower() == ".csv":
-            return fits(_read_table(path, shape), path, shape)
-        raise UsageError(f"{path}: points are read from .csv, {' or '.join(ARRAYS)}")
+            return read_x(path, shape).astype("float32")
+        found: NDArray[np.float32] = read_rows(path, DataSpec(modality=self.name, leaves={"x": Leaf(shape=shape)}), gaps=True)["x"]
+        return found
+
+    def read_examples(self, path: str | Path, spec: DataSpec, *, gaps: bool = False) -> dict[str, NDArray[Any]]:
+        """As every modality; of a table of text with the conditions that it has columns of."""
+        path = Path(path)
+        return super().read_examples(path, spec, gaps=gaps) if path.suffix.lower() in ARRAYS else read_rows(path, spec, gaps=gaps, partial=gaps)
 
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
         """A square scatter of the first two coordinates with equal axes, or a histogram of the only one."""
@@ -118,31 +124,3 @@ def _colours(batch: Batch) -> Any:
     if "label" not in batch:
         return ONE
     return [CLASSES[int(label) % len(CLASSES)] for label in leaf(batch, "label").reshape(-1)]
-
-
-def _save_table(batch: Batch, spec: DataSpec, path: Path) -> None:
-    import csv
-
-    x = leaf(batch)
-    conditions = {key: leaf(batch, key) for key in spec.conditions if key in batch and leaf(batch, key).ndim == 1}
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*(f"x{i}" for i in range(x.shape[1])), *conditions])
-        for i, row in enumerate(x):
-            writer.writerow([*(f"{value:.9g}" for value in row), *(f"{values[i]:.9g}" for values in conditions.values())])
-
-
-def _read_table(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    import csv
-
-    import numpy as np
-
-    columns = [f"x{i}" for i in range(shape[0])]
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [[float(row[column].strip() or "nan") for column in columns] for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        raise UsageError(f"no file {path}") from None
-    except (AttributeError, KeyError, ValueError, OSError) as error:
-        raise UsageError(f"{path}: wanted is a table with a header and numbers in the columns {', '.join(columns)}") from error
-    return np.array(rows, np.float32).reshape(-1, *shape)

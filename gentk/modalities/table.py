@@ -1,70 +1,70 @@
-"""Tables: (V,) int64, a row per example and a column per variable."""
+"""Tables: a row (V,) per example and a column per variable: numbers, whole numbers, categories, dates, some perhaps missing.
+
+x is float64 with a `Column` for each number (see `gentk.columns`), or, of discrete variables alone, int64.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .arrays import fits, read_x, save_arrays
-from .base import ARRAYS, Modality, leaf
-from .files import replacing
+from ..protocols import DataSpec, Leaf
+from .arrays import read_x, save_arrays
+from .base import ARRAYS, Modality
+from .rows import TEXT, cells_of, read_rows, save_rows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..protocols import Batch, DataSpec
+    from ..protocols import Batch
+
+SHOWN = 5  # rows that a command prints
 
 
 class Table(Modality):
-    """Discrete variables."""
+    """Rows of named columns."""
 
     name = "table"
-    suffixes = (".csv", *ARRAYS)
+    suffixes = (*TEXT, ".parquet", *ARRAYS)
     default_suffix = ".csv"
 
     def check(self, spec: DataSpec) -> None:
         x = spec.leaves["x"]
-        if len(x.shape) != 1 or not x.classes:
-            raise UsageError(
-                f"tables have rows of discrete variables, (v,) with classes; this leaf x is {x.shape} with {x.classes} classes"
-            )
+        if len(x.shape) != 1 or not (x.classes or x.columns):
+            raise UsageError(f"tables are rows of discrete variables, (v,) with classes, or of columns; this leaf x is {x.shape} with {x.classes} classes")
+        if x.columns and len(x.columns) != x.shape[0]:
+            raise UsageError(f"this leaf x has {x.shape[0]} numbers and {len(x.columns)} columns")
 
     def save(self, batch: Batch, spec: DataSpec, path: Path) -> None:
-        """.csv (x0, x1 …: the number of each state, and conditions), .npz, .safetensors."""
-        import csv
-
+        """.csv, .tsv (cells as the data's own file has them), .parquet (typed), .npz and .safetensors (numbers)."""
         self.check_path(path)
         path = Path(path)
         if path.suffix.lower() in ARRAYS:
             save_arrays(batch, spec, path)
-            return
-        x = leaf(batch)
-        conditions = {key: leaf(batch, key) for key in spec.conditions if key in batch and leaf(batch, key).ndim == 1}
-        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*(f"x{i}" for i in range(x.shape[1])), *conditions])
-            writer.writerows([*map(int, row), *(f"{values[i]:.9g}" for values in conditions.values())] for i, row in enumerate(x))
+        else:
+            save_rows(batch, spec, path)
 
     def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """.csv with a header (the columns x0, x1 …) and whole numbers (an empty cell is NaN), .npz, .safetensors."""
-        import csv
-        from math import nan
-
-        import numpy as np
-
+        """.npz, .safetensors, and a table of text whose columns are x0, x1 … of whole numbers. Others need names: see `read_examples`."""
         path = Path(path)
         if path.suffix.lower() in ARRAYS:
-            return read_x(path, shape)
-        if path.suffix.lower() != ".csv":
-            raise UsageError(f"{path}: tables are read from .csv, {' or '.join(ARRAYS)}")
-        columns = [f"x{i}" for i in range(shape[0])]
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = [[int(row[c]) if row[c].strip() else nan for c in columns] for row in csv.DictReader(file)]
-        except FileNotFoundError:
-            raise UsageError(f"no file {path}") from None
-        except (AttributeError, KeyError, ValueError, OSError) as error:
-            raise UsageError(f"{path}: wanted is a table with a header and whole numbers in the columns {', '.join(columns)}") from error
-        return fits(np.array(rows, np.float32).reshape(-1, *shape), path, shape)
+            return read_x(path, shape).astype("float32")
+        found: NDArray[np.float32] = read_rows(path, DataSpec(modality=self.name, leaves={"x": Leaf(shape=shape)}), gaps=True)["x"]
+        if (found % 1 > 0).any():
+            raise UsageError(f"{path}: wanted are whole numbers in the columns {', '.join(f'x{j}' for j in range(shape[0]))}")
+        return found
+
+    def read_examples(self, path: str | Path, spec: DataSpec, *, gaps: bool = False) -> dict[str, NDArray[Any]]:
+        """As every modality; of a table of text by the names of the columns, in any order."""
+        path = Path(path)
+        return super().read_examples(path, spec, gaps=gaps) if path.suffix.lower() in ARRAYS else read_rows(path, spec, gaps=gaps, partial=gaps)
+
+    def words(self, batch: Batch, spec: DataSpec) -> str:
+        """The first few rows, columns below each other."""
+        heads, columns = cells_of({key: value[:SHOWN] for key, value in batch.items()}, spec)
+        shown = [[head, *cells] for head, cells in zip(heads, columns, strict=True)]
+        widths = [max(map(len, cells)) for cells in shown]
+        rows = ["  ".join(cells[i].rjust(width) for cells, width in zip(shown, widths, strict=True)) for i in range(len(shown[0]))]
+        return "\n".join(rows)

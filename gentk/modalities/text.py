@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..vocabulary import cut, joined
 from .arrays import fits, save_arrays
 from .base import ARRAYS, Modality, leaf
+from .cells import read_text
 from .files import read_arrays, replacing
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Text(Modality):
         rows = []
         for i, text in enumerate(texts):
             try:
-                row = cut(text, names)
+                row = cut(text, names, words=spec.leaves["x"].words)
             except ValueError as error:
                 raise UsageError(f"{path}, text {i + 1}: {error}") from None
             if len(row) > room:
@@ -100,7 +101,8 @@ def texts_of(batch: Batch, spec: DataSpec) -> list[str]:
     """Each example's text, of the tokens that count."""
     x, names = leaf(batch), names_of(spec)
     ends = leaf(batch, "length").tolist() if "length" in batch else [x.shape[1]] * len(x)
-    return [joined(row[:end].tolist(), names) for row, end in zip(x, ends, strict=True)]
+    words = spec.leaves["x"].words
+    return [joined(row[:end].tolist(), names, words=words) for row, end in zip(x, ends, strict=True)]
 
 
 def _lines(texts: Sequence[str], path: Path) -> str:
@@ -125,7 +127,7 @@ def _read(path: Path) -> tuple[list[str], dict[str, list[Any]], bool]:
     if suffix not in (".txt", ".jsonl"):
         raise UsageError(f"{path}: texts are read from .txt, .jsonl, {' or '.join(ARRAYS)}")
     try:
-        content = path.read_text("utf-8")
+        content = read_text(path)
         if suffix == ".txt":
             rule = f"\n{RULE}\n"
             if content.endswith(rule):
@@ -134,10 +136,8 @@ def _read(path: Path) -> tuple[list[str], dict[str, list[Any]], bool]:
         rows = [json.loads(line) for line in content.split("\n") if line]
         keys = set.intersection(*(set(row) for row in rows)) - {"text"}
         return [str(row["text"]) for row in rows], {key: [row[key] for row in rows] for key in keys}, False
-    except FileNotFoundError:
-        raise UsageError(f"no file {path}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: wanted is UTF-8 text, and in a .jsonl an object with the key 'text' on each line") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: a .jsonl has an object with the key 'text' on each line") from error
 
 
 def _padded(rows: Sequence[Sequence[int]], room: int, spec: DataSpec) -> dict[str, NDArray[Any]]:

@@ -100,7 +100,7 @@ WRONG = {
     "too long": ("x.txt", "abcabcabc\n", "9 tokens, wanted are 8 at most"),
     "no object": ("x.jsonl", '{"text": "a"}\nab\n', "'text' on each line"),
     "no key": ("x.jsonl", '{"words": "a"}\n', "'text' on each line"),
-    "no UTF-8": ("x.txt", b"\xff\xfe", "UTF-8"),
+    "no UTF-8": ("x.txt", b"caf\xe9", "UTF-8 text (line 1); it looks like latin-1"),
     "another format": ("x.docx", "ab", "texts are read from .txt, .jsonl"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from gentk.conditions import File
 from gentk.errors import GentkError, UsageError
 from gentk.protocols import Batch, DataSpec, Forecast, Noise
 
-from .ar_gaps import companion, simulated, stationary_covariance
+from .ar_gaps import companion, least_squares, simulated, stationary_covariance
 from .config import ARConfig
 
 
@@ -101,14 +102,15 @@ class AR(nn.Module):
             raise GentkError(f"{steps:.0f} steps with {self.order} before them do not fix {size} parameters: lower model.config.order")
         square, cross = moments[:, :size, :size], moments[:, :size, size:]
         scale = square.diagonal(dim1=1, dim2=2).sqrt()
-        root, failed = torch.linalg.cholesky_ex(square / (scale[:, :, None] * scale[:, None, :]))
-        if bool(failed.any()) or not bool((scale > 0).all()):
-            raise GentkError("the lags are not independent (a constant series, or an exact pattern): lower model.config.order")
-        solution = torch.cholesky_solve(cross / scale[..., None], root)[..., 0] / scale
-        inverse = torch.cholesky_inverse(root) / (scale[:, :, None] * scale[:, None, :])
+        scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+        solution, inverse = least_squares(square / (scale[:, :, None] * scale[:, None, :]), cross[..., 0] / scale)
+        solution, inverse = solution / scale, inverse / (scale[:, :, None] * scale[:, None, :])
         residual = moments[:, size, size] - (solution * cross[..., 0]).sum(1)
-        floor = torch.finfo(torch.float64).eps * moments[:, size, size]
-        self.variance.copy_(residual.maximum(floor) / steps)
+        eps = torch.finfo(torch.float64).eps
+        least = eps * moments[:, size, size] / steps + (eps * self.mean).square()  # what rounding alone leaves
+        self.variance.copy_((residual / steps).maximum(least).clamp(min=torch.finfo(torch.float64).tiny))
+        for d in (residual / steps <= 1e3 * least).nonzero()[:, 0].tolist():
+            print(f"ar: its lags tell channel {d} exactly, so that the variance is 0: forecasts come without doubt", file=sys.stderr)
         turn, offset = self._coordinates()
         self.theta.copy_((turn @ solution[..., None])[..., 0] + offset)
         self.errors.copy_((self.variance[:, None] * (turn @ inverse @ turn.mT).diagonal(dim1=1, dim2=2)).sqrt())

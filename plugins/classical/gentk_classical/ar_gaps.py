@@ -31,6 +31,31 @@ def stationary_covariance(coefficients: Tensor, variance: Tensor) -> Tensor:
     return (covariance + covariance.mT) / 2
 
 
+def least_squares(square: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
+    """The solutions (D, m) of square · a = cross, and the inverses (D, m, m), of symmetric matrices with ones on their diagonals.
+
+    Where directions are missing (a constant series, an exact line or period), the solution of the smallest norm, and the inverse on the
+    other directions.
+    """
+    root, failed = torch.linalg.cholesky_ex(square)
+    noise = square.shape[-1] * torch.finfo(square.dtype).eps  # what rounding makes of an eigenvalue that is 0
+    if not bool(failed.any()) and bool((root.diagonal(dim1=-2, dim2=-1).square() > 100 * noise).all()):
+        return torch.cholesky_solve(cross[..., None], root)[..., 0], torch.cholesky_inverse(root)
+    values, vectors = torch.linalg.eigh(square)
+    there = values > 10 * noise * values.amax(-1, keepdim=True)
+    inverse = (vectors * torch.where(there, 1 / values, 0.0)[..., None, :]) @ vectors.mT
+    return (inverse @ cross[..., None])[..., 0], inverse
+
+
+def square_root(covariance: Tensor) -> Tensor:
+    """R with R Rᵀ the covariance (…, m, m), also where it has directions without variance."""
+    root, failed = torch.linalg.cholesky_ex(covariance)
+    if not bool(failed.any()):
+        return root
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors * values.clamp(min=0).sqrt()[..., None, :]
+
+
 def simulated(
     x: Tensor, seen: Tensor, level: Tensor, coefficients: Tensor, variance: Tensor, mean: Tensor, covariance: Tensor, z: Tensor
 ) -> Tensor:
@@ -41,7 +66,7 @@ def simulated(
     error: E[x | seen] + (run − E[run | its seen values]).
     """
     order = coefficients.shape[1]
-    root = torch.linalg.cholesky(covariance)
+    root = square_root(covariance)
     state = mean + torch.einsum("dij,njd->ndi", root, z[:, :order])  # (n, D, p)
     run = []
     for t in range(x.shape[1]):

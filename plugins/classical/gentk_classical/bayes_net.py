@@ -36,7 +36,7 @@ class BayesNet(nn.Module):
         self.names, self.sizes = list(config.variables), graph.sizes(config.states)
         if x.shape != (len(self.names),) or not x.classes:
             raise UsageError(f"the graph has {len(self.names)} discrete variables, these data have x {x.shape} with {x.classes} classes")
-        if x.classes != max(self.sizes):
+        if x.classes > max(self.sizes):  # fewer: a declared state that these data happen not to have
             raise UsageError(f"the states of the graph are {max(self.sizes)} at most, these data have {x.classes} classes")
         self.order = graph.order(self.names, config.parents)
         self.families = [[*(self.names.index(p) for p in config.parents.get(name, ())), v] for v, name in enumerate(self.names)]

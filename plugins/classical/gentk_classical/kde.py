@@ -15,7 +15,7 @@ from gentk.protocols import Batch, Condition, DataSpec, Noise
 from .config import KDEConfig
 from .gaussians import KINDS, Singular, Split, patterns
 from .mixture import real_numbers
-from .quantised import Bins, flat
+from .quantised import Bins, flat, shaped
 
 TABLE = 1 << 22  # distances in memory at once
 JUDGED = 1000  # points whose leave-one-out likelihood chooses the bandwidth
@@ -27,7 +27,7 @@ class KDE(nn.Module):
 
     h is a share of the data's deviations: "scott" m^(−1/(d + 4)) (Scott 1992), "silverman" (m (d + 2)/4)^(−1/(d + 4)) (Silverman 1986),
     a number, or "cv", which maximises Σ_i log p₋ᵢ(x_i), each point's likelihood under the others (Habbema et al. 1974). State: points
-    (P, d) float32, of which the first `count` are there; root, U of (h² Σ)⁻¹ = U Uᵀ, float64; bandwidth, h.
+    (P, d), of which the first `count` are there; root, U of (h² Σ)⁻¹ = U Uᵀ, float64; bandwidth, h.
 
     Quantised data: as for `gmm`; log_prob is a draw of a lower bound of the mass.
     """
@@ -49,7 +49,7 @@ class KDE(nn.Module):
         self.likelihood: Literal["exact", "bound"] = "bound" if self.bins else "exact"
         d = math.prod(data.shape)
         self.volume = self.bins.log_volume(d) if self.bins else 0.0
-        self.register_buffer("points", torch.zeros(config.points, d))
+        self.register_buffer("points", torch.zeros(config.points, d, dtype=torch.float64 if data.leaves["x"].double else torch.float32))
         self.register_buffer("count", torch.tensor(0))
         self.register_buffer("root", self.kind.eye(d).clone())
         self.register_buffer("bandwidth", torch.tensor(1.0, dtype=torch.float64))
@@ -68,7 +68,7 @@ class KDE(nn.Module):
         x = flat(batch["x"])
         if len(x) < 2:
             raise UsageError("kde needs at least two examples")
-        self.points[: len(x)] = x.float()
+        self.points[: len(x)] = x
         self.count.fill_(len(x))
         m, d = x.shape
         centred = self.kept - self.kept.mean(0)
@@ -78,7 +78,7 @@ class KDE(nn.Module):
         try:
             root = self.kind.factor(covariance)
         except Singular:
-            raise UsageError('kde: the examples do not vary in every direction: set covariance = "isotropic"') from None
+            raise UsageError(f"kde: the examples do not vary {self._remedy()}") from None
         self.root.copy_(root)
         scott = float(m ** (-1 / (d + 4)))
         rules: dict[str, float] = {"scott": scott, "silverman": (m * (d + 2) / 4) ** (-1 / (d + 4))}
@@ -87,6 +87,11 @@ class KDE(nn.Module):
             chosen = rules[chosen] if chosen in rules else self._cross_validated(scott)
         self.bandwidth.fill_(chosen)
         self.root.copy_(root / chosen)
+
+    def _remedy(self) -> str:
+        if self.config.covariance == "isotropic":
+            return "at all: every point is the same, which has no density"
+        return 'in every direction: set covariance = "isotropic"'
 
     def _cross_validated(self, scott: float) -> float:
         """The bandwidth of the grid with the greatest leave-one-out likelihood, while root is that of h = 1."""
@@ -140,7 +145,7 @@ class KDE(nn.Module):
     def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor:
         chosen = (noise.uniform() * self.count.cpu()).long().to(self.points.device)
         z = noise.normal(self.points.shape[1]).double()
-        return self._finished(self.points[chosen] + self.kind.coloured(z[None], self.root[None])[0])
+        return shaped(self.points[chosen] + self.kind.coloured(z[None], self.root[None])[0], self.data)
 
     def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:
         """A point by how near the known numbers are to its own, then the others around it: the exact conditional law."""
@@ -157,12 +162,7 @@ class KDE(nn.Module):
             z = own.normal(x.shape[1]).double()[:, ~mask]
             missing = points[chosen][:, ~mask] + apart @ part.gain[0] + part.spread(z, torch.zeros_like(chosen))
             out[rows[:, None], (~mask).nonzero()[:, 0]] = missing
-        return torch.where(known.view_as(batch["x"]), batch["x"], self._finished(out).to(batch["x"]))
-
-    def _finished(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, …) float32, rounded where the data are."""
-        x = self.bins.rounded(x) if self.bins else x
-        return x.float().view(-1, *self.data.shape)
+        return torch.where(known.view_as(batch["x"]), batch["x"], shaped(out, self.data).to(batch["x"]))
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -53,9 +53,9 @@ class Markov(nn.Module):
         if full * self.tokens > MOST:
             text = f"order {self.order} of {self.tokens} tokens makes {full * self.tokens:,} counts, more than {MOST:,}"
             raise UsageError(f"{text}: take a lower order" if self.order > 1 else f"{text}: take characters")
-        self.names = leaf.names or tuple(map(str, range(self.tokens)))
+        self.names, self.words = leaf.names or tuple(map(str, range(self.tokens))), leaf.words
         self.stop = stop_token(config.stop, data)
-        self.conditions = {"prompt": Text(length=self.length, names=self.names, help="What every sample begins with.")}
+        self.conditions = {"prompt": Text(length=self.length, names=self.names, words=self.words, help="What every sample begins with.")}
         rows = min(config.contexts, sum((self.tokens + 1) ** m for m in range(self.order + 1)))
         codes, law = [(self.any + 1) ** self.order - 1], torch.full((rows, self.tokens), 1 / self.tokens, dtype=torch.float64)
         if config.matrix is not None:
@@ -226,4 +226,4 @@ class Markov(nn.Module):
         return {**told, "closed_classes": closed, "transient": transient}
 
     def _name(self, state: int) -> str:
-        return joined((state // self.tokens**i % self.tokens for i in range(self.order - 1, -1, -1)), self.names)
+        return joined((state // self.tokens**i % self.tokens for i in range(self.order - 1, -1, -1)), self.names, words=self.words)

@@ -17,7 +17,7 @@ from gentk.protocols import Batch, Condition, DataSpec, Noise
 from .config import GMMConfig
 from .em import Mixture, Prior, Sums, expected, log_joint, maximised
 from .gaussians import KINDS, Singular
-from .quantised import Bins, flat
+from .quantised import Bins, flat, shaped
 
 TRIAL = 10  # steps of EM after which the starts are compared
 SMALL = 64  # numbers up to which facts() tells the means
@@ -228,7 +228,7 @@ class GMM(nn.Module):
     def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor:
         mixture = self.all()
         component = noise.categorical(self._log_weights(n, cond.get("label")))
-        return self._finished(self._placed(noise.normal(mixture.means.shape[1]).double(), component, mixture))
+        return shaped(self._placed(noise.normal(mixture.means.shape[1]).double(), component, mixture), self.data)
 
     def _placed(self, z: Tensor, component: Tensor, mixture: Mixture) -> Tensor:
         """Standard normals z (n, d) as points of their components (n,)."""
@@ -252,12 +252,7 @@ class GMM(nn.Module):
         mixture = self.all()
         log_weight = self._log_weights(len(x), batch.get("label"))
         filled = self.kind.impute(x, known, mixture.means, mixture.root, log_weight, noise)
-        return torch.where(known.view_as(batch["x"]), batch["x"], self._finished(filled))
-
-    def _finished(self, x: Tensor) -> Tensor:
-        """(n, d) → (n, …) float32, rounded where the data are."""
-        x = self.bins.rounded(x) if self.bins else x
-        return x.float().view(-1, *self.data.shape)
+        return torch.where(known.view_as(batch["x"]), batch["x"], shaped(filled, self.data))
 
 
 def real_numbers(data: DataSpec, who: str) -> None:

@@ -15,7 +15,7 @@ from gentk.protocols import Batch, Condition, DataSpec, Noise
 
 from .config import NaiveBayesConfig
 from .mixture import real_numbers
-from .quantised import Bins, flat
+from .quantised import Bins, flat, shaped
 
 LEAST = 1e-12  # variance of data that do not vary at all
 TABLE = 1 << 23  # numbers in one chunk's table of (row, class, number)
@@ -122,18 +122,22 @@ class NaiveBayes(nn.Module):
             return self.bins.log_mass(x, self.means, deviation)
         return -0.5 * ((x - self.means) / deviation).square() - deviation.log() - 0.5 * math.log(2 * math.pi)
 
-    def log_joint(self, batch: Batch) -> Tensor:
-        """log p(x, y), (n, C) float64."""
+    def log_conditional(self, batch: Batch) -> Tensor:
+        """log p(x | y) of every class, (n, C) float64; of one without examples, that of all classes together."""
         x = self._flat(batch)
         rows = max(1, TABLE // max(1, self.means.numel()))
-        return torch.cat([self.each(part).sum(-1) for part in torch.split(x, rows)]) + self.class_share.log()
+        return torch.cat([self.each(part).sum(-1) for part in torch.split(x, rows)])
+
+    def log_joint(self, batch: Batch) -> Tensor:
+        """log p(x, y), (n, C) float64."""
+        return self.log_conditional(batch) + self.class_share.log()
 
     def log_prob(self, batch: Batch, noise: Noise) -> Tensor:
         """log p(x | label), or log p(x) where no label is given, (n,) float64."""
-        joint, label = self.log_joint(batch), batch.get("label")
+        conditional, label = self.log_conditional(batch), batch.get("label")
         if label is None:
-            return joint.logsumexp(1)
-        return (joint - self.class_share.log()).gather(1, label[:, None])[:, 0]
+            return (conditional + self.class_share.log()).logsumexp(1)
+        return conditional.gather(1, label[:, None])[:, 0]
 
     def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor:
         label = cond.get("label")
@@ -142,15 +146,12 @@ class NaiveBayes(nn.Module):
         return self._drawn(label, noise)
 
     def _drawn(self, label: Tensor, noise: Noise) -> Tensor:
-        """x (n, …) float32 of each row's class."""
+        """x (n, …) of each row's class."""
         middle, d = self.means[label], self.means.shape[1]
         if self.binary and self.bins:
             high = noise.uniform(d).to(middle.device) < middle
-            x = self.bins.low + (self.bins.high - self.bins.low) * high.double()
-        else:
-            x = middle + self.variances[label].sqrt() * noise.normal(d).double()
-            x = self.bins.rounded(x) if self.bins else x
-        return x.float().view(-1, *self.data.shape)
+            return shaped(self.bins.low + (self.bins.high - self.bins.low) * high.double(), self.data)
+        return shaped(middle + self.variances[label].sqrt() * noise.normal(d).double(), self.data)
 
     def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:
         """The missing numbers by the label, or by a class drawn from its posterior given the known numbers."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gentk.protocols import Leaf, Noise
+from gentk.protocols import DataSpec, Leaf, Noise
 
 
 class Bins(NamedTuple):
@@ -65,3 +65,11 @@ class Bins(NamedTuple):
 def flat(x: Tensor) -> Tensor:
     """(n, …) → (n, d) float64."""
     return x.reshape(len(x), -1).double()
+
+
+def shaped(x: Tensor, data: DataSpec) -> Tensor:
+    """(n, d) → (n, …) as the data are: rounded to their levels, float32 or float64."""
+    leaf = data.leaves["x"]
+    bins = Bins.of(leaf)
+    x = bins.rounded(x) if bins else x
+    return (x if leaf.double else x.float()).view(-1, *data.shape)

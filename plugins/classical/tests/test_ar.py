@@ -314,7 +314,6 @@ def test_the_shipped_weights_go_on_from_the_last_year_that_they_saw() -> None:
 @pytest.mark.parametrize(
     ("series", "order", "word"),
     [
-        (torch.ones(1, 40, 1), 3, "not independent"),
         (passengers(26)[None], 12, "do not fix 13 parameters"),
         (passengers(20)[None], 12, "wants series of 26 steps"),
         (torch.zeros(1, 40), 3, "wants series, (steps, channels)"),
@@ -324,6 +323,50 @@ def test_what_cannot_be_fitted_is_said_in_one_line(series: Tensor, order: int, w
     with pytest.raises(GentkError) as caught:
         fit(Given(series.double(), [25] if len(series[0]) == 26 else None), order)
     assert word in str(caught.value) and "\n" not in str(caught.value)
+
+
+EXACT = {
+    "constant": np.full(60, 5.0),
+    "zero": np.zeros(60),
+    "line": 3 + 0.5 * np.arange(60),
+    "far line": 1e4 + np.arange(60.0),
+    "sine": np.sin(2 * np.pi * np.arange(60) / 12),
+    "two periods": np.arange(60) % 2 - (np.arange(60) % 5) * 2.0,
+}
+
+
+@pytest.mark.parametrize("trend", ["n", "c", "ct"])
+@pytest.mark.parametrize("order", [1, 3, 12])
+@pytest.mark.parametrize("name", EXACT)
+def test_an_exact_series_goes_on_as_statsmodels_says(name: str, order: int, trend: str) -> None:
+    """Lags that depend on each other have many least-squares solutions, which forecast alike; where they are exact the variance is 0."""
+    if name == "far line" and trend == "n":
+        pytest.skip("without a constant the sums are taken around the origin, and such a series keeps half of its digits")
+    x = EXACT[name]
+    model = fit(Given(torch.from_numpy(x)[None, :, None].double()), order, trend)
+    theirs = AutoReg(x, order, trend=trend).fit()
+    ours = model.forecast({"x": torch.from_numpy(x)[None, :, None]}, 10)
+    far = 1 + np.abs(x).max()
+    assert np.abs(ours.mean[0, :, 0].numpy() - theirs.forecast(10)).max() < 1e-8 * far
+    # to half of float64's digits: both are the root of a difference of squares
+    assert abs(float(model.variance.sqrt()) - np.sqrt(theirs.sigma2)) < 1e-6 * far
+    drawn = model.impute({"x": torch.from_numpy(x)[None, :, None]}, torch.rand(1, 60, 1) > 0.3, noise(1))
+    assert bool(drawn.isfinite().all())
+
+
+def test_an_exact_series_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    fit(Given(torch.full((1, 60, 1), 5.0, dtype=torch.float64)), 3)
+    assert "the variance is 0" in capsys.readouterr().err
+    fit(Given(passengers()[None]), 3)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_series_far_from_the_origin_loses_no_digits() -> None:
+    """AR(1) on a walk near 1e8: against the fit of the same walk moved to the origin."""
+    walk = np.cumsum(np.random.default_rng(0).normal(size=400))
+    here, far = (fit(Given(torch.from_numpy(at + walk)[None, :, None]), 1) for at in (0.0, 1e8))
+    assert abs(float(here.coefficients) - float(far.coefficients)) < 1e-6
+    assert abs(float(here.variance) / float(far.variance) - 1) < 1e-6
 
 
 def test_a_history_that_is_too_short_is_refused() -> None:

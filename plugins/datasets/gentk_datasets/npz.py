@@ -16,6 +16,7 @@ from gentk.protocols import DataSpec, Leaf
 
 from . import options
 from .arrays import shares
+from .labels import classes_of
 from .splits import checked, shuffled_rows
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ class Npz:
         arrays = _read(path)
         leaves = {key: value for key, value in arrays.items() if not _condition(key)}
         given = {_condition(key): value for key, value in arrays.items() if _condition(key)} if chosen.labels else {}
+        classes = {key: classes_of(value, f"npz {path}: '{key}'") for key, value in given.items() if key == "label" or _classes(value)}
+        given |= {key: about[0] for key, about in classes.items()}
         n = len(leaves["x"])
         part = shuffled_rows(n, chosen.test_share, checked(split, "npz"))
         if not len(part):
-            raise UsageError(f"{path}: no example is in the split '{split}' ({n} examples, test_share {chosen.test_share})")
+            raise UsageError(f"{path}: no example is in the split '{split}' ({n} examples, dataset.options.test_share = {chosen.test_share}: raise it)")
         training = shuffled_rows(n, chosen.test_share, "train")
         modality = chosen.modality or _modality(leaves["x"], path)
         bytes_image = modality == "image" and leaves["x"].dtype == np.uint8
@@ -48,9 +51,14 @@ class Npz:
         self._bytes = bytes_image
         self.arrays = {key: value[part] for key, value in {**leaves, **given}.items()}
         specs = {key: _leaf(value) for key, value in leaves.items()}
+        if "length" in leaves:
+            specs["length"] = _length(leaves, path)
         if modality == "image":
             specs["x"] = Leaf(shape=tuple(leaves["x"].shape[1:]), range=(-1, 1), levels=256 if bytes_image else 0)
-        conditions = {key: _leaf(value) for key, value in given.items()}
+        if modality in ("points", "series") and leaves["x"].dtype.kind in "iub":
+            raise UsageError(f"npz {path}: 'x' holds whole numbers ({leaves['x'].dtype}); {modality} are floats: save x.astype(float)")
+        conditions = {key: Leaf(classes=about[2], names=about[1]) for key, about in classes.items()}
+        conditions |= {key: _leaf(value) for key, value in given.items() if key not in classes}
         self.spec = DataSpec(
             modality=modality,
             leaves=specs,
@@ -67,7 +75,7 @@ class Npz:
         return {key: rows[0] for key, rows in self.batch([index]).items()}
 
     def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
-        """Examples `indices`: floats as float32, integers as int64. Nothing is drawn from `noise`."""
+        """Examples `indices`: floats as float32 or float64, as they are, integers as int64. Nothing is drawn from `noise`."""
         chosen = np.asarray(indices, np.int64)
         batch = {}
         for key, array in self.arrays.items():
@@ -75,7 +83,9 @@ class Npz:
             if key == "x" and self._bytes:
                 batch[key] = torch.from_numpy(rows).float() / 127.5 - 1
             else:
-                batch[key] = torch.from_numpy(rows.astype(np.float32 if rows.dtype.kind == "f" else np.int64))
+                leaf = self.spec.leaves.get(key) or self.spec.conditions[key]
+                kind = np.int64 if leaf.classes else np.float64 if leaf.double else np.float32
+                batch[key] = torch.from_numpy(rows.astype(kind))
         return batch
 
 
@@ -102,6 +112,8 @@ def _read(path: Path) -> Arrays:
     if not lengths["x"]:
         raise UsageError(f"npz {path}: 'x' has no rows")
     for key, value in arrays.items():
+        if _condition(key):
+            continue
         if value.dtype.kind not in "fiub":
             raise UsageError(f"npz {path}: '{key}' holds {value.dtype}, not numbers")
         if value.dtype.kind == "f" and not np.isfinite(value).all():
@@ -132,6 +144,21 @@ def _channels_first(x: NDArray[Any]) -> NDArray[Any]:
     return x if x.shape[1] in (1, 3) else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
 
 
+def _classes(array: NDArray[Any]) -> bool:
+    """Whether a condition is a class: one whole number or name for each example."""
+    return array.dtype.kind in "iubU" and array.size == len(array)
+
+
 def _leaf(array: NDArray[Any]) -> Leaf:
+    if array.dtype.kind not in "fiub":
+        raise UsageError(f"a condition holds {array.dtype}, neither numbers nor names")
     classes = 0 if array.dtype.kind == "f" else int(array.max(initial=0)) + 1
-    return Leaf(shape=tuple(array.shape[1:]), classes=classes)
+    return Leaf(shape=tuple(array.shape[1:]), classes=classes, double=array.dtype == np.float64)
+
+
+def _length(leaves: Arrays, path: Path) -> Leaf:
+    """The leaf that says how many steps of each x count."""
+    length, steps = leaves["length"], leaves["x"].shape[1] if leaves["x"].ndim > 1 else 0
+    if length.ndim != 1 or length.dtype.kind not in "iu" or (length > steps).any():
+        raise UsageError(f"npz {path}: 'length' must say how many of the {steps} steps of each example count, as whole numbers up to that")
+    return Leaf(classes=steps + 1)

@@ -118,6 +118,8 @@ class OwnSeries(Series):
 
     path: str = Field(description="The file: .csv with a header and a row per step, .npz or .safetensors.")
     columns: str = Field("", description="Names of the columns that are channels, with commas; left out: all but a first one of dates.")
+    encoding: str = Field("", description="Of the file, such as cp1252; left out: UTF-8, or what a mark at its start says.")
+    separator: str = Field("", max_length=1, description="What stands between two cells; left out: what fits the first lines best.")
 
 
 class Seasonal(Options):
@@ -138,7 +140,8 @@ class Sprinkler(Options):
 class OwnText(Options):
     """Of text:PATH."""
 
-    path: str = Field(description="The file, UTF-8.")
+    path: str = Field(description="The file.")
+    encoding: str = Field("", description="Of the file, such as cp1252; left out: UTF-8, or what a mark at its start says.")
     unit: Literal["character", "word"] = Field("character", description="What a token is; words have blanks between them.")
     lines: bool = Field(False, description="Each line is an example, and its end is its last token; else the text is cut into windows.")
     length: int = Field(0, ge=0, le=65_536, description="Tokens of an example. 0: windows of 256; of lines, as many as the longest has.")

@@ -5,6 +5,7 @@ A measured series is split in time: the first part is for training, what comes a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gentk.dates import clock_of, format_of
 from gentk.errors import UsageError
-from gentk.modalities.series import read_series
-from gentk.protocols import DataSpec, Leaf
+from gentk.modalities.steps import Measured as Found
+from gentk.modalities.steps import measured
+from gentk.protocols import Clock, Column, DataSpec, Leaf
 
 from . import options
 from .counters import normals, uniforms
@@ -42,8 +45,8 @@ class Measured:
     part, each `stride` after the one before; x (window, D).
     """
 
-    def __init__(self, name: str, series: Array, chosen: options.Series, split: str) -> None:
-        series = prepared(name, series, chosen)
+    def __init__(self, name: str, found: Found, chosen: options.Series, split: str) -> None:
+        series = prepared(name, found.series[0], chosen)
         steps = len(series)
         held = min(max(round(chosen.test_share * steps), 1), steps - 1) if chosen.test_share > 0 else 0
         low, high = (steps - held, steps) if checked(split, name) == "test" else (0, steps - held)
@@ -53,12 +56,14 @@ class Measured:
             if not starts:
                 have = f"{high - low} steps are in the split '{split}' (of {steps}, test_share {chosen.test_share:.3g})"
                 raise UsageError(f"data set {name}: no window of {chosen.window} steps fits: {have}")
-            self.x = np.stack([series[start : start + chosen.window] for start in starts]).astype(np.float32)
+            self.x = np.stack([series[start : start + chosen.window] for start in starts])
         else:
-            self.x = np.where(np.arange(steps)[:, None] < high, series, 0).astype(np.float32)[None]
+            self.x = np.where(np.arange(steps)[:, None] < high, series, 0)[None]
             self.lengths = np.array([high], np.int64)
-        leaves = {"x": Leaf(shape=self.x.shape[1:])} | ({} if chosen.window else {"length": Leaf(classes=steps + 1)})
-        self.spec = DataSpec(modality="series", leaves=leaves)
+        columns = tuple(Column(name=channel) for channel in found.names)
+        clock = None if chosen.window else _clock(name, found, chosen.difference)
+        leaf = Leaf(shape=self.x.shape[1:], double=True, columns=columns, clock=clock)
+        self.spec = DataSpec(modality="series", leaves={"x": leaf} | ({} if chosen.window else {"length": Leaf(classes=steps + 1)}))
 
     def __len__(self) -> int:
         return len(self.x)
@@ -69,7 +74,7 @@ class Measured:
         return {key: rows[0] for key, rows in self.batch([index]).items()}
 
     def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
-        """Examples `indices`: x (n, T, D) float32, and length (n,) int64 where the series is whole. Nothing is drawn from `noise`."""
+        """Examples `indices`: x (n, T, D) float64, and length (n,) int64 where the series is whole. Nothing is drawn from `noise`."""
         chosen = np.asarray(indices, np.int64)
         batch = {"x": torch.from_numpy(self.x[chosen])}
         if self.lengths is not None:
@@ -97,8 +102,8 @@ def airline_passengers(
 ) -> Measured:
     """International airline passengers, thousands a month, 1949 to 1960 (Box and Jenkins 1976, series G): 120 months and 24."""
     chosen = options.AirlinePassengers(log=log, difference=difference, window=window, stride=stride, test_share=test_share)
-    (series,) = read_series(file("airline-passengers", "timeseries", PASSENGERS, PASSENGERS_SHA256))
-    return Measured("airline-passengers", series.astype(np.float64), chosen, split)
+    found = measured(file("airline-passengers", "timeseries", PASSENGERS, PASSENGERS_SHA256))
+    return Measured("airline-passengers", found, chosen, split)
 
 
 def series(
@@ -111,16 +116,36 @@ def series(
     window: int = 0,
     stride: int = 1,
     test_share: float = 0.2,
+    encoding: str = "",
+    separator: str = "",
 ) -> Measured:
     """The series in the file `path`. Raises UsageError: no such file, cells that are no numbers, several series."""
     chosen = options.OwnSeries(
-        path=path, columns=columns, log=log, difference=difference, window=window, stride=stride, test_share=test_share
+        path=path,
+        columns=columns,
+        log=log,
+        difference=difference,
+        window=window,
+        stride=stride,
+        test_share=test_share,
+        encoding=encoding,
+        separator=separator,
     )
     names = [name.strip() for name in chosen.columns.split(",") if name.strip()]
-    found = read_series(Path(chosen.path).expanduser(), columns=names)
-    if len(found) > 1:
-        raise UsageError(f"series {chosen.path}: the file holds {len(found)} series, wanted is one")
-    return Measured("series", found[0].astype(np.float64), chosen, split)
+    found = measured(Path(chosen.path).expanduser(), columns=names, encoding=encoding, separator=separator)
+    if len(found.series) > 1:
+        raise UsageError(f"series {chosen.path}: the file holds {len(found.series)} series, wanted is one")
+    return Measured("series", found, chosen, split)
+
+
+def _clock(name: str, found: Found, lost: int) -> Clock | None:
+    """When the steps are, of which differences have lost the first; says where some are left out."""
+    clock, gaps = clock_of(found.clock, found.times[lost:])
+    if gaps:
+        print(f"data set {name}: {gaps} steps are left out between these dates; the steps before and after count as neighbours", file=sys.stderr)
+    elif clock is None and found.times and format_of(found.times[:100]):
+        print(f"data set {name}: its dates do not follow each other in equal steps, and are not looked at", file=sys.stderr)
+    return clock if not gaps else None
 
 
 class Seasonal:

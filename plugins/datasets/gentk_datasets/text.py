@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gentk.errors import UsageError
+from gentk.modalities.cells import read_text
 from gentk.protocols import DataSpec, Leaf
 from gentk.vocabulary import split as tokens_of
 
@@ -63,9 +64,9 @@ NEXT: dict[str, dict[str, float]] = {
 class Texts:
     """Rows of tokens: leaf `x` (L,) int64, and `length` (), how many of them count, where they differ."""
 
-    def __init__(self, rows: NDArray[np.integer[Any]], lengths: Ints | None, names: Sequence[str]) -> None:
+    def __init__(self, rows: NDArray[np.integer[Any]], lengths: Ints | None, names: Sequence[str], unit: Unit) -> None:
         self.rows, self.lengths = rows, lengths
-        self.spec = _spec(rows.shape[1], names, ragged=lengths is not None)
+        self.spec = _spec(rows.shape[1], names, ragged=lengths is not None, unit=unit)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,42 +92,53 @@ def text(
     length: int = 0,
     stride: int = 0,
     test_share: float = 0.1,
+    encoding: str = "",
 ) -> Texts:
     """The text in the file `path`, in windows or lines. The vocabulary is that of the whole file, sorted; `test` is the file's last part.
 
-    Raises UsageError: no such file, not UTF-8, a split that holds no example, a vocabulary beyond 20,000 words.
+    Raises UsageError: no such file, not UTF-8, nothing in it, a split that holds no example, a vocabulary beyond 20,000 words.
     """
-    chosen = options.OwnText(path=path, unit=unit, lines=lines, length=length, stride=stride, test_share=test_share)
+    chosen = options.OwnText(path=path, unit=unit, lines=lines, length=length, stride=stride, test_share=test_share, encoding=encoding)
     place = Path(path).expanduser()
-    found = _texts(place, chosen, checked(split, "text"))
-    names = sorted({token for texts in _texts(place, chosen, "") for token in texts})
+    whole = _texts(place, chosen)
+    found = _part(whole, chosen.test_share, checked(split, "text")) if lines else [_part(whole[0], chosen.test_share, checked(split, "text"))]
+    names = sorted({token for texts in whole for token in texts})
+    if not names:
+        raise UsageError(f"text {path}: there is no text in this file")
     if len(names) > MOST:
         raise UsageError(f"text {path}: {len(names):,} different words are more than {MOST:,}; take unit = character")
     index = {name: i for i, name in enumerate(names)}
     if lines:
-        room = length or max(len(line) for line in _texts(place, chosen, ""))
-        return Texts(*_lines([[index[token] for token in line] for line in found], room, place), names)
+        room = length or max(len(line) for line in whole)
+        return Texts(*_lines([[index[token] for token in line] for line in found], room, place, test_share), names, unit)
     flat = np.array([index[token] for token in found[0]], np.int32)
     room = length or WINDOW
     if len(flat) < room:
         few = f"the split '{split}' has {len(flat):,} tokens, fewer than one example of {room}"
-        raise UsageError(f"text {path}: {few}; mind length and test_share")
-    return Texts(np.lib.stride_tricks.sliding_window_view(flat, room)[:: stride or room], None, names)
+        raise UsageError(f"text {path}: {few}; {_remedy(split, test_share, 'length')}")
+    return Texts(np.lib.stride_tricks.sliding_window_view(flat, room)[:: stride or room], None, names, unit)
 
 
-def _texts(path: Path, chosen: options.OwnText, split: str) -> list[list[str]]:
-    """The tokens of a split ("": of all): each line's, its end included, or the whole text's as one."""
+def _texts(path: Path, chosen: options.OwnText) -> list[list[str]]:
+    """The tokens of the file: each line's, its end included, or the whole text's as one."""
+    if not path.exists():
+        raise UsageError(f"text {path}: there is no such file; name one as text:PATH")
     try:
-        content = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"text {path}: there is no such file; name one as text:PATH") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"text {path}: this is no file of UTF-8 text") from error
+        content = read_text(path, chosen.encoding)
+    except UsageError as error:
+        raise UsageError(f"text {error}") from None
     characters = chosen.unit == "character"
     if chosen.lines:
-        parts = [tokens_of(line + "\n", characters=characters) for line in content.split("\n") if line.strip()]
-        return _part(parts, chosen.test_share, split)
-    return [_part(tokens_of(content, characters=characters), chosen.test_share, split)]
+        return [tokens_of(line + "\n", characters=characters) for line in content.split("\n") if line.strip()]
+    return [tokens_of(content, characters=characters) if content.strip() else []]
+
+
+def _remedy(split: str, share: float, other: str = "") -> str:
+    """What to do where a split holds too little."""
+    if split == "test" and share == 0:
+        return "dataset.options.test_share = 0 holds nothing back: raise it"
+    wanted = "raise" if split == "test" else "lower"
+    return f"{wanted} dataset.options.test_share (now {share:g})" + (f", or lower dataset.options.{other}" if other else "")
 
 
 def _part(whole: list[T], share: float, split: str) -> list[T]:
@@ -135,10 +147,10 @@ def _part(whole: list[T], share: float, split: str) -> list[T]:
     return whole if not split else whole[len(whole) - held :] if split == "test" else whole[: len(whole) - held]
 
 
-def _lines(lines: Sequence[Sequence[int]], room: int, path: Path) -> tuple[Ints, Ints]:
+def _lines(lines: Sequence[Sequence[int]], room: int, path: Path, share: float = 0.0) -> tuple[Ints, Ints]:
     """Lines padded to `room` tokens, a longer one cut, and how long each is."""
     if not lines:
-        raise UsageError(f"text {path}: no line is in this split; mind test_share")
+        raise UsageError(f"text {path}: no line is in this split; {_remedy('test', share)}")
     rows = np.zeros((len(lines), room), np.int64)
     for row, line in zip(rows, lines, strict=True):
         row[: len(line)] = line[:room]
@@ -154,7 +166,7 @@ class Sentences:
         self.letters = sorted({letter for word in self.words for letter in word} | {" "})
         longest = WORDS * (max(map(len, self.words)) + 1) - 1
         names, room = (self.words, WORDS) if unit == "word" else (self.letters, longest)
-        self.spec = _spec(room, names, ragged=True)
+        self.spec = _spec(room, names, ragged=True, unit=unit)
         self._first, self._next = law(FIRST).cumsum(), np.stack([law(NEXT[kind]) for kind in KINDS]).cumsum(1)
         self._count = np.array([len(words) for words in KINDS.values()])
         self._said = np.zeros((len(KINDS), self._count.max()), np.int64)  # the words of each kind
@@ -203,6 +215,7 @@ def law(chances: dict[str, float]) -> NDArray[np.float64]:
     return np.array([chances.get(kind, 0.0) for kind in KINDS])
 
 
-def _spec(room: int, names: Sequence[str], *, ragged: bool) -> DataSpec:
-    leaves = {"x": Leaf(shape=(room,), classes=len(names), names=tuple(names))}
+def _spec(room: int, names: Sequence[str], *, ragged: bool, unit: Unit) -> DataSpec:
+    words = unit == "word" and all(len(name) == 1 for name in names)  # else the names say it themselves
+    leaves = {"x": Leaf(shape=(room,), classes=len(names), names=tuple(names), words=words)}
     return DataSpec(modality="text", leaves=leaves | ({"length": Leaf(classes=room + 1)} if ragged else {}))

@@ -54,7 +54,7 @@ def test_it_is_fetched_once_and_then_read(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(urllib.request, "urlopen", web)
     first, again = series.airline_passengers(), series.airline_passengers("test")
     assert web.asked == 1 and torch.equal(first[0]["x"][:33], again[0]["x"][:33])
-    assert again[0]["x"][:, 0].tolist() == VALUES.astype(np.float32).tolist()
+    assert again[0]["x"][:, 0].tolist() == VALUES.tolist()  # to the last digit of the file
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["airline-passengers.csv"]
     assert capsys.readouterr().out == ""
 
@@ -105,7 +105,7 @@ def test_training_sees_the_first_part_and_the_test_is_the_whole(tmp_path: Path) 
     assert np.allclose(test[0]["x"][:, 0], VALUES) and torch.equal(train[0]["x"][:30], test[0]["x"][:30])
     assert (train[0]["x"][30:] == 0).all()
     batch = train.batch([0])
-    assert batch["x"].dtype == torch.float32 and batch["length"].dtype == torch.int64 and batch["length"].shape == (1,)
+    assert batch["x"].dtype == torch.float64 and batch["length"].dtype == torch.int64 and batch["length"].shape == (1,)
 
 
 def test_the_last_two_of_twelve_years_are_held_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
