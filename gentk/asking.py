@@ -15,6 +15,7 @@ from .errors import UsageError, did_you_mean
 from .noise import Philox
 from .protocols import Batch
 from .sampling import BATCH, place_of
+from .table_encoding import entered
 
 
 def parts(model: Any, batch: Batch, *, seed: int = 0, batch_size: int | None = None) -> Iterator[tuple[dict[str, Tensor], Philox]]:
@@ -23,6 +24,7 @@ def parts(model: Any, batch: Batch, *, seed: int = 0, batch_size: int | None = N
 
     That noise belongs to (seed, row), so that the batch size changes nothing.
     """
+    batch = entered(model, batch)
     place, size, n = place_of(model), batch_size or BATCH, len(next(iter(batch.values())))
     wide = torch.promote_types(place.dtype, torch.float32)
     doubles = {key for key, leaf in model.data.leaves.items() if leaf.double}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .host.hookspecs import hookimpl
-from .host.specs import DatasetSpec, ModalitySpec, SamplerSpec, ScheduleSpec
+from .host.specs import DatasetSpec, ModalitySpec, ModelSpec, SamplerSpec, ScheduleSpec
 
 
 @hookimpl
@@ -49,9 +49,17 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
 
 
 @hookimpl
+def gentk_models() -> Iterator[ModelSpec]:
+    """No model of its own: what stands in front of others."""
+    place = "gentk.table_encoding"
+    about = "A table as vectors: quantile-normal numbers, one-hot categories"
+    yield ModelSpec("table-encoding", f"{place}:TableEncoding", f"{place}:TableEncodingConfig", summary=about)
+
+
+@hookimpl
 def gentk_modalities() -> Iterator[ModalitySpec]:
     yield ModalitySpec("points", "gentk.modalities.points:Points", summary="Points in a plane")
     yield ModalitySpec("image", "gentk.modalities.image:Image", summary="Grey or colour images")
     yield ModalitySpec("series", "gentk.modalities.series:Series", summary="Numbers over time")
-    yield ModalitySpec("table", "gentk.modalities.table:Table", summary="Discrete variables, a row per example")
+    yield ModalitySpec("table", "gentk.modalities.table:Table", summary="Rows of named columns: numbers, categories, dates")
     yield ModalitySpec("text", "gentk.modalities.text:Text", summary="Characters or words")

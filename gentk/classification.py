@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .errors import UsageError
-from .likelihood import asked, log_prob
+from .likelihood import asked, within
 from .protocols import Batch
 
 
@@ -32,7 +32,7 @@ def log_joint(model: Any, batch: Batch, /, **asking: Any) -> Tensor:
     n = len(next(iter(batch.values())))
     impossible = torch.full((n,), -torch.inf, dtype=torch.float64)
     given = [
-        log_prob(model, {**batch, "label": torch.full((n,), k)}, **asking).double() if prior[k] > -torch.inf else impossible
+        within(model, {**batch, "label": torch.full((n,), k)}, **asking).double() if prior[k] > -torch.inf else impossible
         for k in range(len(prior))
     ]
     joint = torch.stack(given, 1) + prior

@@ -13,6 +13,7 @@ from .errors import UsageError
 from .noise import Philox
 from .protocols import Batch, Denoiser, Imputer, can
 from .sampling import evaluating, sample, with_options
+from .table_encoding import of
 
 
 def impute(model: Any, batch: Batch, known: Tensor, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
@@ -36,7 +37,7 @@ def check(model: Any) -> None:
         return
     if not can(model, Denoiser):
         raise UsageError(f"{type(model).__name__} cannot fill in what is missing: it is neither an Imputer nor a Denoiser")
-    if hasattr(model, "latents"):
+    if hasattr(model, "latents") and of(model) is None:
         raise UsageError(f"{type(model).__name__} draws another model's latents: a part of an example says nothing about a part of these")
 
 
@@ -54,6 +55,9 @@ def _by_sampling(model: Any, batch: Batch, known: Tensor, seed: int, batch_size:
 
     sampler = with_options(RePaint(**spacing_of(model)), options)
     told = {key: value for key, value in batch.items() if key in model.conditions}
+    if of(model) is not None:
+        rows = batch["x"].double().masked_fill(~known, float("nan"))
+        return sample(model, len(known), seed=seed, sampler=sampler, batch_size=batch_size, cond={**told, "known": rows})["x"]
     cond = {**told, "known": batch["x"], "known_mask": known.float()}
     return sample(model, len(known), seed=seed, sampler=sampler, batch_size=batch_size, cond=cond)["x"]
 

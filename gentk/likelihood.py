@@ -14,6 +14,7 @@ from .asking import checked, parts
 from .errors import UsageError
 from .protocols import Batch, Denoiser, Likelihood, can
 from .sampling import evaluating
+from .table_encoding import of
 
 
 def log_prob(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
@@ -23,6 +24,16 @@ def log_prob(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | No
     `options` are the keyword-only parameters of the model's own `log_prob`, or those of `gentk.gaussian.likelihood.log_prob` (`steps`,
     `probes`) for denoisers. Raises UsageError for a model that has no likelihood, and for options that it does not take.
     """
+    if of(model) is not None:
+        raise UsageError(
+            f"{type(model).__name__} was trained on encoded columns, whose density has other units than the table's: gentk classify compares "
+            "classes with it, and gmm, naive-bayes and kde know tables as they are"
+        )
+    return within(model, batch, seed=seed, batch_size=batch_size, **options)
+
+
+def within(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
+    """`log_prob`, of a model behind the core's encoding in the units of that."""
     ask = asked(model)
     told = checked(ask, options, f"the likelihood of {type(model).__name__}")
     found = []

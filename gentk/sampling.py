@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from . import memory
+from .columns import valid
 from .errors import UsageError, did_you_mean
+from .known_rows import Row, opened
 from .noise import Philox
 from .protocols import Batch, Condition, DataSpec, Decoder, LatentPrior, Sampler, Step, can
 
@@ -48,7 +50,12 @@ class Samples:
 
 def known_conditions(model: Any, sampler: Any) -> dict[str, Condition]:
     """What can be asked for: the model's own conditions, and what the sampler adds (`start`, `known` …)."""
+    from .known_rows import conditions
+    from .table_encoding import of
+
     added = sampler.conditions(model.data) if hasattr(sampler, "conditions") else {}
+    if of(model) is not None and added:  # what is known of a table are columns, not numbers of its encoding
+        added = conditions(model.latents.data)
     return {**added, **model.conditions}
 
 
@@ -166,7 +173,10 @@ def finish(model: Any, x: Tensor | Batch) -> Batch:
     batch = as_batch(x)
     decoder = getattr(model, "latents", None)
     if decoder is None:
-        return batch
+        leaf = model.data.leaves.get("x")
+        if leaf is None or not leaf.columns or len(leaf.shape) != 1:
+            return batch
+        return {**batch, "x": valid(batch["x"], leaf.columns)}  # whole numbers, dates that there are
     with torch.no_grad(), evaluating(decoder):
         return as_batch(decoder.decode(batch["x"].reshape(-1, *decoder.latent.shape), batch))
 
@@ -218,7 +228,7 @@ def _stream(
     noise = Philox(seed, range(first, first + n), place.device, dtype=torch.promote_types(place.dtype, torch.float32))
     given = resolve_conditions(known_conditions(model, sampler), cond, noise, first=first, total=total)
     kept = {key: value for key, value in given.items() if key in model.conditions}
-    steps = iter(sampler(model, n, noise=noise, cond=given))
+    steps = iter(sampler(model, n, noise=noise, cond=_encoded(model, given)))
     cast: AbstractContextManager[Any] = torch.autocast(place.device.type, autocast) if autocast else nullcontext()
     no_grad, eval_mode = torch.no_grad(), evaluating(model)
     while True:
@@ -228,6 +238,17 @@ def _stream(
             return
         step = computed.pop()
         yield Step(step.index, step.total, {**as_batch(step.x), **kept}, step.preview)
+
+
+def _encoded(model: Any, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The conditions, with known columns of a table as the model behind the encoding is told them."""
+    from .table_encoding import of
+
+    encoding = of(model)
+    if encoding is None or "known" not in given or "known" in model.conditions:
+        return given
+    z, mask = encoding.known(given["known"])
+    return {**given, "known": z, "known_mask": mask.float()}
 
 
 def together(numbers: int, most: int = MOST) -> int:
@@ -260,7 +281,7 @@ def sample(
     sampler = sampler or default_sampler(model)
     conditions = known_conditions(model, sampler) if can(model, sampler.needs) else model.conditions
     asked = {**(cond or {}), **{k: options.pop(k) for k in list(options) if k in conditions}}
-    sampler = with_options(sampler, options)
+    asked, sampler = opened(asked, conditions), with_options(sampler, options)
     numbers = sum(math.prod(leaf.shape) for leaf in final_data(model).leaves.values())
     size = batch_size or together(numbers, getattr(sampler, "most", MOST))
     wanted = range(n) if rows is None else rows
@@ -275,6 +296,9 @@ def sample(
         with torch.no_grad(), evaluating(model):
             done = finish(model, step.x)
         kept = {k: v for k, v in as_batch(step.x).items() if k in model.conditions}
+        if isinstance(row := conditions.get("known"), Row) and asked.get("known") is not None:  # to the last digit
+            rows = row.prepare(asked["known"], n)[first : first + len(done["x"])]
+            done = {**done, "x": done["x"].cpu().where(rows.isnan(), rows.to(done["x"].dtype).cpu())}
         parts.append({k: v.detach().cpu() for k, v in {**done, **kept}.items()})
     return Samples({k: torch.cat([part[k] for part in parts]) for k in (parts[0] if parts else ())}, final_data(model))
 

@@ -50,7 +50,7 @@ def examples(
     """
     from ..protocols import DataSpec
 
-    data, conditions = DataSpec.model_validate(found.config["data"]), found.conditions()
+    data, conditions = DataSpec.model_validate(found.rows()), found.conditions()
     if file and dataset:
         raise UsageError("--source and --dataset both say what the examples are: give one")
     if "x" not in data.leaves:

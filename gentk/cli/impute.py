@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +23,7 @@ from .subject import Subject, subject
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..protocols import DataSpec, Leaf
+    from ..protocols import Column, DataSpec, Leaf
 
 MEAN_OF = 10_000  # examples of the data set that the baseline is the mean of
 
@@ -52,7 +52,10 @@ def impute(
     """Fill in what is missing: empty cells of a table, what a mask hides, or numbers hidden at random to see how well it goes."""
     found = subject(plugin, recipe, weights, None, model)
     options = pairs(option, {}, impute)
-    kind = lookup.modality(found.config["data"]["modality"])
+    from ..protocols import DataSpec
+
+    data = DataSpec.model_validate(found.rows())
+    kind = lookup.modality(data.modality)
     path = target(out_, f"{found.title.replace('/', '-')}-filled{kind.default_suffix}")
     kind.check_path(path)
     if not source and missing is None and known_mask is None:
@@ -64,12 +67,12 @@ def impute(
     made = read(found.folder).to(pick_device(device))
     imputation.check(made)  # before any data are fetched
     batch = examples(found, source, dataset, split, n, extra, optional=found.conditions(), gaps=True)
-    case = cut(batch, made.data, missing, known_mask, seed)
+    case = cut(batch, data, missing, known_mask, seed)
     x = filled(made, case, draws, seed=seed, batch_size=batch_size, **options)
-    save(path, case, x, batch, made.data, kind)
+    save(path, case, x, batch, data, kind)
     told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(x), "filled": int((~case.known).sum())}
-    truth = None if source else mean_of(found, dataset, made.data)
-    told |= score(case, x, truth, made.data.leaves["x"])
+    truth = None if source else mean_of(found, dataset, data)
+    told |= score(case, x, truth, data.leaves["x"])
     out.result(told, lambda: people(told))
 
 
@@ -136,7 +139,22 @@ def mean_of(found: Subject, dataset: str | None, data: DataSpec) -> Tensor | Non
     batch = fetch(source, range(min(MEAN_OF, len(source))))
     if tuple(batch["x"].shape[1:]) != data.shape:
         return None
-    return commonest(batch, data.leaves["x"].classes) if data.leaves["x"].classes else mean(batch)
+    leaf = data.leaves["x"]
+    if leaf.columns and not leaf.classes:
+        return of_columns(batch, leaf.columns)
+    return commonest(batch, leaf.classes) if leaf.classes else mean(batch)
+
+
+def of_columns(batch: Mapping[str, Tensor], columns: Sequence[Column]) -> Tensor:
+    """Of each column of x (n, V): its mean, or its commonest state; (V,) float64."""
+    import torch
+
+    middle = mean(batch)
+    for j, column in enumerate(columns):
+        if column.kind == "category":
+            there = batch["x"][:, j][~batch["x"][:, j].isnan()]
+            middle[j] = torch.mode(there).values if len(there) else 0.0
+    return middle
 
 
 def mean(batch: Mapping[str, Tensor]) -> Tensor:
@@ -166,6 +184,8 @@ def score(case: Case, x: Tensor, mean: Tensor | None, leaf: Leaf) -> dict[str, A
     """How far what was filled in is from the truth, where that is known, and how far the mean of the data is from it."""
     if not bool(case.judged.any()):
         return {}
+    if leaf.columns and not leaf.classes:
+        return {"columns": scores(case, x, mean, leaf.columns)}
     truth = case.truth[case.judged].double()
 
     def error(filled: Tensor) -> float:
@@ -174,6 +194,19 @@ def score(case: Case, x: Tensor, mean: Tensor | None, leaf: Leaf) -> dict[str, A
 
     name = "wrong" if leaf.classes else "rmse"
     return {name: error(x), **({} if mean is None else {f"{name}_of_mean": error(mean)})}
+
+
+def scores(case: Case, x: Tensor, mean: Tensor | None, columns: Sequence[Column]) -> dict[str, dict[str, float]]:
+    """`score` of each column by itself: rmse of numbers (of dates in days), the share that is wrong of categories."""
+    told: dict[str, dict[str, float]] = {}
+    for j, column in enumerate(columns):
+        judged = case.judged[:, j]
+        if bool(judged.any()):
+            truth, filled = case.truth[judged, j], {"": x[judged, j], **({} if mean is None else {"_of_mean": mean[j]})}
+            name = "wrong" if column.kind == "category" else "rmse"
+            apart = {key: (truth != value).double() if name == "wrong" else (truth - value).square() for key, value in filled.items()}
+            told[column.name] = {name + key: float(a.mean() if name == "wrong" else a.mean().sqrt()) for key, a in apart.items()}
+    return told
 
 
 def save(path: Path, case: Case, x: Tensor, batch: Mapping[str, Tensor], data: DataSpec, kind: Any) -> None:
@@ -196,6 +229,9 @@ def people(told: dict[str, Any]) -> str:
         if name in told:
             words += "; " + text.format(told[name])
             words += f", the mean of the data {text.format(told[f'{name}_of_mean'])}" if f"{name}_of_mean" in told else ""
+    for column, found in told.get("columns", {}).items():
+        shown = [f"{value:.2%} wrong" if name.startswith("wrong") else f"{value:.4g} rms" for name, value in found.items()]
+        words += f"\n  {column}: {shown[0]}" + (f", the mean or commonest of the data {shown[1]}" if len(shown) > 1 else "")
     return escape(words)
 
 

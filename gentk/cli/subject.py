@@ -32,6 +32,11 @@ class Subject:
     def sampler_class(self) -> Any:
         return resolve(self.sampler.target)
 
+    def rows(self) -> Any:
+        """The spec of an example as a person has it: of a model behind the core's encoding, that of the table."""
+        latents = self.config.get("latents")
+        return latents["data"] if latents and latents["plugin"] == lookup.OURS else self.config["data"]
+
     def conditions(self, guide: str | None = None) -> dict[str, Any]:
         """What the weights can be asked for, and the weights that guide them."""
         from ..conditions import CONDITIONS
@@ -43,8 +48,13 @@ class Subject:
         """What the sampler itself can be asked for."""
         from ..protocols import DataSpec
 
-        kind = self.sampler_class()
-        return dict(kind.conditions(DataSpec.model_validate(self.config["data"]))) if hasattr(kind, "conditions") else {}
+        from .. import known_rows
+
+        kind, data = self.sampler_class(), self.config["data"]
+        if not hasattr(kind, "conditions"):
+            return {}
+        behind = self.rows() is not data
+        return known_rows.conditions(DataSpec.model_validate(self.rows())) if behind else dict(kind.conditions(DataSpec.model_validate(data)))
 
 
 def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler: str | None, model: str | None = None) -> Subject:

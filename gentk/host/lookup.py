@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..recipes import Recipe
 
 CORE = ""  # the owner of what gentk itself offers
+OURS = "gentk"  # its name in a config.json
 
 
 class Found(NamedTuple):
@@ -137,7 +138,7 @@ def _offered(kind: str, name: str) -> str:
 
 def model_spec(plugin: str, name: str = "") -> Any:
     """A model of one plugin; its first where no name is given."""
-    known = specs("models", plugin)
+    known = specs("models", CORE if plugin == OURS else plugin)
     if not known:
         raise UsageError(f"plugin '{plugin}' offers no models")
     name = name or next(iter(known))
@@ -171,6 +172,8 @@ def identify(model: Any) -> tuple[str, str]:
     """(plugin, model name) of a model, by its class. Asks only plugins whose package the class could come from."""
     kind = type(model)
     package = kind.__module__.partition(".")[0]
+    if package == OURS:
+        return OURS, next(spec.name for spec in _core("models") if resolve(spec.target) is kind)
     for name, plugin in host().plugins.items():
         if any(package_of(ep) == package for ep in plugin.entry_points):
             offered = specs("models", name).values()

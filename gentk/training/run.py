@@ -16,7 +16,7 @@ import torch
 
 from .. import recipes
 from ..errors import GentkError, Interrupted, UsageError
-from ..host import lookup
+from ..host import lookup, resolve
 from ..protocols import Sampler
 from ..recipes import Recipe
 from ..runs import BEST, Run
@@ -28,6 +28,7 @@ from . import facts, state
 from .claim import Claim
 from .distributed import Ranks
 from .facts import peak_memory
+from .fitting import fitting
 from .order import First
 from .pace import Pace
 from .report import loss_picture
@@ -117,10 +118,12 @@ class Training:
         recipe = self.recipe
         dataset = lookup.dataset(recipe.dataset.name, recipe.dataset.split, recipe.dataset.options, recipe.model.plugin)
         dataset = First(dataset, recipe.dataset.examples) if recipe.dataset.examples else dataset
+        kind = resolve(lookup.model_spec(recipe.model.plugin, recipe.model.name).target)
+        dataset = fitting(dataset, kind)
         model = self._model(dataset.spec, init)
         self.sampler = lookup.sampler(recipe.sampler.name, recipe.model.plugin, **recipe.sampler.options) if recipe.sampler.name else None
         how: dict[str, Any] = {"device": pick_device(device), "ranks": self.ranks, "compile": compile}
-        self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(), **how)
+        self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(kind, dataset), **how)
         self.best = Best(watched(model, statistical=self.trainer.statistical))
         self.metrics = metrics(recipe.model.plugin)
 
@@ -146,13 +149,14 @@ class Training:
             weights.fill(model, init)
         return model
 
-    def _validation(self) -> Any:
+    def _validation(self, kind: type, dataset: Any) -> Any:
         """The test split, where the data set has one that is not what is trained on."""
         part = self.recipe.dataset
         spec, _ = lookup.dataset_spec(part.name, self.recipe.model.plugin)
         if not self.settings.evaluate_every or "test" not in spec.splits or part.split == "test":
             return None
-        return lookup.dataset(part.name, "test", part.options, self.recipe.model.plugin)
+        held_out = lookup.dataset(part.name, "test", part.options, self.recipe.model.plugin)
+        return fitting(held_out, kind, like=dataset)
 
     def _checkpoint(self, restart: bool) -> Checkpoint | None:
         """The state to go on from, the same on every rank: rank 0 looks which is whole."""

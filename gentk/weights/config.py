@@ -148,6 +148,9 @@ def check_plugins(config: Mapping[str, Any]) -> None:
     from ..host.catalogue import offer
 
     name = str(config["plugin"])
+    if name == lookup.OURS:  # the core's own encoder; what it stands in front of says which versions it needs
+        lookup.model_spec(name, config["model"])
+        return
     if name not in lookup.host().plugins:
         remedy = offer(name) or "; ask their author what to install"
         raise GentkError(f"weights need plugin '{shown(name)}', which is not installed{remedy}")

@@ -157,7 +157,7 @@ class AR(nn.Module):
     @property
     def stationary(self) -> Tensor:
         """Whether the past is forgotten, (D,): every eigenvalue of the companion matrix lies inside the unit circle."""
-        inside: Tensor = torch.linalg.eigvals(companion(self.coefficients)).abs().amax(1) < 1
+        inside: Tensor = torch.linalg.eigvals(companion(self.coefficients)).abs().amax(1) < 1 - 1e-6
         return inside
 
     def facts(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class GMMConfig(_Config):
     prior_kappa: float = Field(0.01, gt=0, description="map: how many examples the prior mean counts for.")
     prior_nu: float | None = Field(None, gt=0, description="map: the prior covariance's degrees of freedom; none: numbers per example + 2.")
     covariance_floor: float = Field(1e-6, ge=0, description="Added to every variance, in the data's units squared.")
+    smoothing: float = Field(0.1, ge=0, description="Of a table: added to every count of a category's state.")
     n_init: int = Field(3, ge=1, le=1000, description="k-means++ starts, of which the likeliest is kept.")
     start_size: int = Field(10_000, ge=1, description="Examples that the starts see.")
     passes: int = Field(100, ge=1, description="At most; training.tolerance ends the fit before.")

@@ -2,6 +2,9 @@
 
 The squares are taken of white numbers, Uᵀ(x − μ) under the parameters before: centred, of size one, and there already from the density.
 So the sums cancel neither far from the origin nor between components far apart, which lets a chunk be computed in float32.
+
+A row of a table has categories behind its numbers, independent given the component, and may lack any of both (NaN): then the density is
+that of what is there, and the sums are those expected given it (Ghahramani & Jordan 1994, "Supervised learning from incomplete data").
 """
 
 from __future__ import annotations
@@ -13,17 +16,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .gaussians import Kind, log_normal
+from .gaussians import Kind, log_normal, patterns
 
 FAINT = -80.0  # log of the least responsibility: no sum notices it, and with 0 or float32's smallest numbers computers are slow
 
 
 class Mixture(NamedTuple):
-    """Σ_k weight_k N(x; mean_k, Σ_k): (K,), (K, d), and the root of each precision."""
+    """Σ_k weight_k N(x; mean_k, Σ_k) Π_j chance_j(state | k): (K,), (K, d), the root of each precision, and (K, states) of each category."""
 
     weights: Tensor
     means: Tensor
     root: Tensor
+    chances: tuple[Tensor, ...] = ()
 
 
 class Sums(NamedTuple):
@@ -34,6 +38,15 @@ class Sums(NamedTuple):
     second: Tensor  # (K, …)
     log_likelihood: Tensor  # ()
     examples: Tensor  # ()
+    states: tuple[Tensor, ...] = ()  # of each category: how often each state, (K, states)
+
+
+class Joint(NamedTuple):
+    """Of rows x (n, d + categories)."""
+
+    log: Tensor  # (K, n) log weight_k p(x | k)
+    white: Tensor  # (K, n, d) the white numbers, expected given what is there
+    spare: list[tuple[Tensor, Tensor]]  # (rows, squares (K, …)): by how much more their squares are expected to be
 
 
 @dataclass(frozen=True)
@@ -65,30 +78,68 @@ class Prior:
         return weights.sum() - 0.5 * shape.sum()
 
 
-def log_joint(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    """log weight_k N(x; mean_k, Σ_k), (K, n), and the white numbers (K, n, d), in `dtype`. x (n, d) float64."""
+def log_joint(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torch.float64) -> Joint:
+    """log weight_k p(x | k) and what comes with it, in `dtype`. x (n, d + categories) float64, NaN where something is missing."""
+    d = mixture.means.shape[1]
+    numbers = x[:, :d]
     shift = mixture.means.mean(0)
     means, root = (mixture.means - shift).to(dtype), mixture.root.to(dtype)
-    white = kind.white((x - shift).to(dtype), means, root)
-    log_det = (mixture.weights.log() + kind.log_det(mixture.root, x.shape[1])).to(dtype)
-    return log_normal(white, log_det), white
+    if len(mixture.chances) and bool(numbers.isnan().any()):  # only a table has gaps
+        joint = _with_gaps(kind, (numbers - shift).to(dtype), means, root)
+    else:
+        white = kind.white((numbers - shift).to(dtype), means, root)
+        joint = Joint(log_normal(white, kind.log_det(mixture.root, d).to(dtype)), white, [])
+    log_weight = mixture.weights.log().to(dtype)[:, None]
+    for j, chance in enumerate(mixture.chances):
+        log_weight = log_weight + log_chance(chance, x[:, d + j]).to(dtype)
+    return joint._replace(log=joint.log + log_weight)
+
+
+def log_chance(chance: Tensor, state: Tensor) -> Tensor:
+    """log p(state | k) (K, n) of states (n,) by chances (K, states); 0 where the state is missing."""
+    there = ~state.isnan()
+    found: Tensor = chance.log()[:, state.nan_to_num().long()].where(there, 0.0)
+    return found
+
+
+def _with_gaps(kind: Kind, x: Tensor, means: Tensor, root: Tensor) -> Joint:
+    """log N of the numbers that are there; rows that lack the same share their arithmetic."""
+    log, white = x.new_empty(len(means), len(x)), x.new_empty(len(means), *x.shape)
+    spare = []
+    for mask, rows in patterns(~x.isnan()):
+        found = kind.partial(x[rows], mask, means, root)
+        log[:, rows], white[:, rows] = found.log, found.white
+        if found.spare is not None:
+            spare.append((rows, found.spare))
+    return Joint(log, white, spare)
 
 
 def expected(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torch.float64) -> Sums:
-    """The sums over x (n, d), computed in `dtype`."""
-    joint, white = log_joint(kind, mixture, x, dtype)
+    """The sums over x (n, d + categories), computed in `dtype`."""
+    joint, white, spare = log_joint(kind, mixture, x, dtype)
     highest = joint.amax(0)
     responsibility = (joint - highest).clamp_(min=FAINT).exp_()
     total = responsibility.sum(0)
-    half = responsibility.div_(total).sqrt()
+    responsibility.div_(total)
+    half = responsibility.sqrt()
     white.mul_(half[..., None])
     first = torch.bmm(half[:, None], white)[:, 0]
     log_likelihood = (highest.double() + total.double().log()).sum()
     examples = torch.full((), len(x), dtype=torch.float64, device=x.device)
-    return Sums(responsibility.sum(1).double(), first.double(), kind.summed(white).double(), log_likelihood, examples)
+    second = kind.summed(white).double()
+    for rows, squares in spare:
+        second += shaped(responsibility[:, rows].sum(1), squares).double() * squares
+    states = tuple(_counted(chance, x[:, len(mixture.means[0]) + j], responsibility) for j, chance in enumerate(mixture.chances))
+    return Sums(responsibility.sum(1).double(), first.double(), second, log_likelihood, examples, states)
 
 
-def maximised(kind: Kind, mixture: Mixture, sums: Sums, floor: float, prior: Prior | None = None) -> Mixture:
+def _counted(chance: Tensor, state: Tensor, weight: Tensor) -> Tensor:
+    """How often each state (n,) is seen under weights (K, n): (K, states)."""
+    there = ~state.isnan()
+    return torch.zeros_like(chance).index_add_(1, state.nan_to_num().long(), (weight * there).to(chance))
+
+
+def maximised(kind: Kind, mixture: Mixture, sums: Sums, floor: float, prior: Prior | None = None, smoothing: float = 0.0) -> Mixture:
     """The parameters that fit the sums best. A component without examples keeps its mean and shape, and has the weight 0; under a prior
     it returns to the prior's mode. Raises Singular where a component has collapsed."""
     d, count = mixture.means.shape[1], sums.weight  # FAINT, but never 0
@@ -96,15 +147,22 @@ def maximised(kind: Kind, mixture: Mixture, sums: Sums, floor: float, prior: Pri
     means = mixture.means + kind.coloured(step[:, None], mixture.root)[:, 0]
     spread = kind.squares_back(square - kind.squares(step), mixture.root)  # about the new means, per example
     floors = floor * kind.eye(d).to(spread)
+    chances = tuple(shares(counts + smoothing, chance) for counts, chance in zip(sums.states, mixture.chances, strict=True))
     if prior is None:
         root, there = mixture.root.clone(), count > 2 * math.exp(FAINT) * sums.examples
         root[there] = kind.factor(spread[there] / kind.numbers(d) + floors)
-        return Mixture(count * there / count.sum(), torch.where(there[:, None], means, mixture.means), root)
+        return Mixture(count * there / count.sum(), torch.where(there[:, None], means, mixture.means), root, chances)
     drawn = shaped(prior.kappa * count / (prior.kappa + count), spread) * kind.squares(means - prior.centre)
     covariance = prior.scale + drawn + shaped(count, spread) * spread
     covariance = covariance / shaped(prior.nu + kind.freedom(d) + kind.numbers(d) * count, spread)
     pulled = (count[:, None] * means + prior.kappa * prior.centre) / (count + prior.kappa)[:, None]
-    return Mixture(prior.weights(count), pulled, kind.factor(covariance + floors))
+    return Mixture(prior.weights(count), pulled, kind.factor(covariance + floors), chances)
+
+
+def shares(counts: Tensor, otherwise: Tensor) -> Tensor:
+    """Rows that sum to 1; one without counts is as before."""
+    total = counts.sum(1, keepdim=True)
+    return torch.where(total > 0, counts / total, otherwise)
 
 
 def shaped(values: Tensor, like: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -33,7 +33,23 @@ class Kind(Protocol):
     def squares_back(self, white: Tensor, root: Tensor) -> Tensor: ...  # of white numbers → of the numbers themselves
     def factor(self, covariance: Tensor) -> Tensor: ...  # → root. Raises Singular
     def inner(self, root: Tensor, squares: Tensor) -> Tensor: ...  # tr(Σ⁻¹ · squares), (K,)
-    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Tensor: ...
+    def partial(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor) -> Partial: ...  # rows (m, d) that know the same (d,)
+    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn: ...
+
+
+class Partial(NamedTuple):
+    """What K Gaussians say of rows of which only some numbers are known."""
+
+    log: Tensor  # (K, m) log N of these
+    white: Tensor  # (K, m, d) of all numbers, the others where they are expected
+    spare: Tensor | None  # (K, …) the squares of the white numbers beyond that, the same for every row
+
+
+class Drawn(NamedTuple):
+    """Rows that are filled in, (n, d), and the component that each was filled in by, (n,)."""
+
+    x: Tensor
+    component: Tensor
 
 
 class Singular(GentkError):
@@ -89,19 +105,27 @@ class Full:
     def inner(self, root: Tensor, squares: Tensor) -> Tensor:
         return ((root @ root.mT) * squares).sum((-2, -1))
 
-    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Tensor:
+    def partial(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor) -> Partial:
+        part = Split.of(root, known)
+        white = (x[:, known] - means[:, None, known]) @ part.white
+        log = part.log_det[:, None] - 0.5 * white.square().sum(-1) - 0.5 * int(known.sum()) * math.log(2 * math.pi)
+        half = torch.linalg.solve_triangular(part.root, root[:, ~known], upper=False)
+        return Partial(log, white, half.mT @ half)
+
+    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn:
         """Rows that know the same numbers share their arithmetic, so that a mask for all costs as much as one row."""
-        out = torch.empty_like(x)
+        out, which = torch.empty_like(x), torch.empty(len(x), dtype=torch.int64, device=x.device)
         for mask, rows in patterns(known):
             part, given, own = Split.of(root, mask), x[rows][:, mask], noise[rows.tolist()]
             apart = given - means[:, None, mask]  # (K, m, a)
             log_prob = part.log_det[:, None] - 0.5 * (apart @ part.white).square().sum(-1)
             component = own.categorical(log_weight[rows] + log_prob.T)
+            which[rows] = component
             order = torch.arange(len(rows), device=x.device)
             middle = (means[:, None, ~mask] + apart @ part.gain)[component, order]
             z = own.normal(x.shape[1]).double()[:, ~mask]
             out[rows] = x[rows].index_put((order[:, None], (~mask).nonzero()[:, 0]), middle + part.spread(z, component))
-        return out
+        return Drawn(out, which)
 
 
 class Diagonal:
@@ -149,13 +173,20 @@ class Diagonal:
     def inner(self, root: Tensor, squares: Tensor) -> Tensor:
         return (root.square() * squares).sum(-1)
 
-    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Tensor:
+    def partial(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor) -> Partial:
+        axes = self.axes(root).expand_as(means)
+        white = ((x.where(known, 0.0) - means[:, None]) * axes[:, None]).masked_fill(~known, 0.0)
+        log = (axes.log() * known).sum(-1)[:, None] - 0.5 * white.square().sum(-1) - 0.5 * int(known.sum()) * math.log(2 * math.pi)
+        missing = (~known).to(x).expand_as(means)  # a number that is missing varies as the component does: 1 in white squares
+        return Partial(log, white, self.squares(missing) if bool((~known).any()) else None)
+
+    def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn:
         """Given the component the numbers do not know of each other: the known ones only say which it is."""
         axes = self.axes(root).expand_as(means)
         log_prob = (axes.log()[:, None] - 0.5 * self.white(x, means, root).square()).mul_(known).sum(-1)
         component = noise.categorical(log_weight + log_prob.T)
         drawn = means[component] + noise.normal(x.shape[1]).double() / axes[component]
-        return torch.where(known, x, drawn)
+        return Drawn(torch.where(known, x, drawn), component)
 
 
 class Spherical(Diagonal):

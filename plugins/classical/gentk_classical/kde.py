@@ -14,7 +14,7 @@ from gentk.protocols import Batch, Condition, DataSpec, Noise
 
 from .config import KDEConfig
 from .gaussians import KINDS, Singular, Split, patterns
-from .mixture import real_numbers
+from .mixed import real_numbers
 from .quantised import Bins, flat, shaped
 
 TABLE = 1 << 22  # distances in memory at once

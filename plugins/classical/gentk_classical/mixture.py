@@ -15,10 +15,12 @@ from gentk.errors import UsageError
 from gentk.protocols import Batch, Condition, DataSpec, Noise
 
 from .config import GMMConfig
-from .em import Mixture, Prior, Sums, expected, log_joint, maximised
+from .em import Mixture, Prior, Sums, expected, log_chance, log_joint, maximised, shares
 from .gaussians import KINDS, Singular
+from .mixed import Kinds
 from .quantised import Bins, flat, shaped
 
+SUMS = ("weight", "first", "second", "log_likelihood", "examples")
 TRIAL = 10  # steps of EM after which the starts are compared
 SMALL = 64  # numbers up to which facts() tells the means
 FEW = 8  # numbers of an example, up to which a matrix is gathered for each of its draws
@@ -27,8 +29,12 @@ FEW = 8  # numbers of an example, up to which a matrix is gathered for each of i
 class GMM(nn.Module):
     """p(x) = Σ_k π_k N(x; μ_k, Σ_k), or p(x | label) of that form and p(x) = Σ_c p(c) p(x | c).
 
+    Of a table, the components also have chances of each category's states, independent given the component; numbers are divided by their
+    deviations first, and what is missing is summed over (see `em`).
+
     State, float64: class_share (C,), weights (C, K), means (C, K, d) and root, U of the precision U Uᵀ: (C, K, d, d) full, (C, K, d)
-    diag, (C, K) spherical; C is 1 without classes. Fitted by EM, from the best of `n_init` k-means++ starts; each pass changes the
+    diag, (C, K) spherical; C is 1 without classes. Of a table d counts the numbers; chance{j} (C, K, states), middle and deviation (d,).
+    Fitted by EM, from the best of `n_init` k-means++ starts; each pass changes the
     parameters to
 
         π_k = n_k / n,   μ_k = Σ r x / n_k,   Σ_k = Σ r (x − μ_k)(x − μ_k)ᵀ / n_k + covariance_floor · 1,   n_k = Σ r,
@@ -44,16 +50,19 @@ class GMM(nn.Module):
     """
 
     Config = GMMConfig
+    columns = True
     class_share: Tensor
     weights: Tensor
     means: Tensor
     root: Tensor
     centre: Tensor
     scale: Tensor
+    middle: Tensor
+    deviation: Tensor
 
     def __init__(self, config: GMMConfig, data: DataSpec) -> None:
         super().__init__()
-        real_numbers(data, "gmm")
+        self.kinds = Kinds.of(data, "gmm")
         if config.per_class and "label" not in data.conditions:
             raise UsageError("gmm: per_class needs a data set with labels; leave it out for one mixture of all")
         self.config, self.data, self.kind = config, data, KINDS[config.covariance]
@@ -65,12 +74,18 @@ class GMM(nn.Module):
         self.volume = self.bins.log_volume(math.prod(data.shape)) if self.bins else 0.0
         self.dtype = torch.float32 if config.compute == "float32" else torch.float64
         classes = data.conditions["label"].classes if config.per_class else 1
-        k, d = config.components, math.prod(data.shape)
+        k, d = config.components, len(self.kinds.numbers) if self.kinds else math.prod(data.shape)
         size = self.kind.size(d)
         self._state("class_share", torch.full((classes,), 1 / classes))
         self._state("weights", torch.full((classes, k), 1 / k))
         self._state("means", torch.zeros(classes, k, d))
         self._state("root", self.kind.eye(d).expand(classes, k, *size))
+        self.states = [states for _, states in self.kinds.categories] if self.kinds else []
+        for j, states in enumerate(self.states):
+            self._state(f"chance{j}", torch.full((classes, k, states), 1 / states))
+        if self.kinds:
+            self._state("middle", torch.zeros(d))
+            self._state("deviation", torch.ones(d))
         if config.estimate == "map":
             self._state("centre", torch.zeros(classes, d))
             self._state("scale", self.kind.eye(d).expand(classes, *size))
@@ -81,12 +96,13 @@ class GMM(nn.Module):
     # ---- the parameters
     def mixture(self, c: int) -> Mixture:
         """That of class c."""
-        return Mixture(self.weights[c], self.means[c], self.root[c])
+        return Mixture(self.weights[c], self.means[c], self.root[c], tuple(self.get_buffer(f"chance{j}")[c] for j in range(len(self.states))))
 
     def all(self) -> Mixture:
         """Every class's components side by side, C·K of them; the weights are log p(c) + log π."""
         weights = self.class_share.log()[:, None] + self.weights.log()
-        return Mixture(weights.flatten(), self.means.flatten(0, 1), self.root.flatten(0, 1))
+        chances = tuple(self.get_buffer(f"chance{j}").flatten(0, 1) for j in range(len(self.states)))
+        return Mixture(weights.flatten(), self.means.flatten(0, 1), self.root.flatten(0, 1), chances)
 
     @property
     def covariances(self) -> Tensor:
@@ -110,15 +126,24 @@ class GMM(nn.Module):
             told["means"] = self.means.tolist()
         return told
 
+    def rows(self, x: Tensor) -> Tensor:
+        """(n, d) float64; of a table (n, d + categories): its numbers, divided by their deviations, then its states; NaN is missing."""
+        if self.kinds is None:
+            return flat(x)
+        states = x[:, [place for place, _ in self.kinds.categories]].double()
+        return torch.cat([(self.kinds.vector(x) - self.middle) / self.deviation, states], 1)
+
     # ---- fitting
     def classes_of(self, batch: Batch) -> Iterator[tuple[int, Tensor]]:
-        """(class, its examples (m, d) float64)."""
-        x = flat(batch["x"])
+        """(class, its examples as `rows`)."""
+        x = self.rows(batch["x"])
         for c in range(len(self.weights)):
             yield c, x[batch["label"] == c] if self.conditions else x
 
     def start(self, batch: Batch) -> None:
-        x = flat(batch["x"])
+        if self.kinds:
+            self._measure(self.kinds.vector(batch["x"]))
+        x = self.rows(batch["x"])
         for c, own in self.classes_of(batch):
             own = own if len(own) >= self.config.components else x  # of a class hardly seen, the passes will tell
             if self.config.estimate == "map":
@@ -130,7 +155,16 @@ class GMM(nn.Module):
                     likeliest = worth
                     self._put(c, found)
 
+    def _measure(self, x: Tensor) -> None:
+        """Of a table's numbers (n, d): where they lie and how far they spread, so that no unit counts more than another."""
+        there = ~x.isnan()
+        count = there.sum(0).clamp(min=1)
+        self.middle.copy_(x.nan_to_num().sum(0) / count)
+        deviation = ((x - self.middle).nan_to_num().square().sum(0) / count).sqrt()
+        self.deviation.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+
     def _take_prior(self, c: int, x: Tensor) -> None:
+        x = x[:, : self.means.shape[2]].nan_to_num()
         self.centre[c] = x.mean(0)
         self.scale[c] = self._spread(x - x.mean(0)) / self.config.components ** (2 / x.shape[1])
 
@@ -142,20 +176,34 @@ class GMM(nn.Module):
     def _trial(self, c: int, x: Tensor) -> tuple[Mixture, float]:
         """A k-means++ start and a few steps. All components begin with one covariance, that of the points about their centres: each
         one's own would make a spike of a centre with few points, and EM would never leave it."""
-        k = self.config.components
-        centres = kmeans(x.to(self.dtype), k).double()
-        nearest, _ = assign(x, centres)
+        k, d = self.config.components, self.means.shape[2]
+        places = self._places(x)
+        centres = kmeans(places.to(self.dtype), k).double()
+        nearest, _ = assign(places, centres)
         count = torch.bincount(nearest, minlength=k).double()
-        spread = self._spread(x - centres[nearest])[None]
-        mixture = Mixture(count / len(x), centres, self._factored(spread).expand(k, *spread.shape[1:]).clone())
+        spread = self._spread(places[:, :d] - centres[nearest, :d])[None]
+        member = nn.functional.one_hot(nearest, k).double().mT
+        chances = tuple(shares(counts := member @ part + 1, counts) for part in torch.split(places[:, d:].abs(), self.states, 1)) if self.states else ()
+        root = self._factored(spread).expand(k, *spread.shape[1:]).clone()
+        mixture = Mixture(count / len(x), centres[:, :d], root, chances)
         for _ in range(TRIAL if self.config.n_init > 1 else 0):
             mixture = self._better(c, mixture, expected(self.kind, mixture, x, self.dtype))
         sums = expected(self.kind, mixture, x, self.dtype)
         return mixture, float(sums.log_likelihood)
 
+    def _places(self, x: Tensor) -> Tensor:
+        """Where rows lie for k-means, (n, d + all states): what is missing in the middle, a state at 1 on an axis of its own."""
+        d = self.means.shape[2]
+        axes = []
+        for j, states in enumerate(self.states):
+            state = x[:, d + j]
+            axes.append(nn.functional.one_hot(state.nan_to_num().long(), states).double() * ~state.isnan()[:, None])
+        return torch.cat([x[:, :d].nan_to_num(), *axes], 1)
+
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
         found = [expected(self.kind, self.mixture(c), x, self.dtype) for c, x in self.classes_of(batch)]
-        return {name: torch.stack([getattr(sums, name) for sums in found]) for name in Sums._fields}
+        told = {name: torch.stack([getattr(sums, name) for sums in found]) for name in SUMS}
+        return told | {f"states{j}": torch.stack([sums.states[j] for sums in found]) for j in range(len(self.states))}
 
     def update(self, stats: Mapping[str, Tensor]) -> dict[str, float]:
         """The log-likelihood of the parameters before, nats per example (of quantised data by density times bin); with a prior also its
@@ -167,7 +215,8 @@ class GMM(nn.Module):
             told["log_posterior"] = told["log_likelihood"] + prior / float(examples.sum())
         for c in range(len(self.weights)):
             if examples[c] > 0:
-                self._put(c, self._better(c, self.mixture(c), Sums(*(stats[name][c] for name in Sums._fields))))
+                states = tuple(stats[f"states{j}"][c] for j in range(len(self.states)))
+                self._put(c, self._better(c, self.mixture(c), Sums(*(stats[name][c] for name in SUMS), states=states)))
         self.class_share.copy_(examples / examples.sum())
         return told
 
@@ -177,11 +226,13 @@ class GMM(nn.Module):
         return prior.log_density(self.kind, self.mixture(c))
 
     def _put(self, c: int, mixture: Mixture) -> None:
-        self.weights[c], self.means[c], self.root[c] = mixture
+        self.weights[c], self.means[c], self.root[c] = mixture[:3]
+        for j, chance in enumerate(mixture.chances):
+            self.get_buffer(f"chance{j}")[c] = chance
 
     def _better(self, c: int, mixture: Mixture, sums: Sums) -> Mixture:
         try:
-            return maximised(self.kind, mixture, sums, self.floor, self.prior(c))
+            return maximised(self.kind, mixture, sums, self.floor, self.prior(c), self.config.smoothing)
         except Singular:
             raise self._collapsed() from None
 
@@ -199,22 +250,29 @@ class GMM(nn.Module):
 
     # ---- what it is for
     def log_prob(self, batch: Batch, noise: Noise) -> Tensor:
-        """log p(x | label), or log p(x) where no label is given, (n,) float64."""
-        x = flat(batch["x"])
+        """log p(x | label), or log p(x) where no label is given, (n,) float64: of a table a density of its numbers, a mass of its states."""
+        x = self.rows(batch["x"])
         if self.bins:
             x = self.bins.dequantised(x, noise)
+        return self._log_prob(x, batch) + self.volume - (self._unit(x) if self.kinds else 0.0)
+
+    def _unit(self, x: Tensor) -> Tensor:
+        """(n,) what the deviations that a row's numbers were divided by take from its density."""
+        return (~x[:, : len(self.deviation)].isnan()).double() @ self.deviation.log()
+
+    def _log_prob(self, x: Tensor, batch: Batch) -> Tensor:
         if not self.conditions:
-            return self._log_density(0, x) + self.volume
+            return self._log_density(0, x)
         if (label := batch.get("label")) is None:
             each = [self._log_density(c, x) for c in range(len(self.weights))]
-            return (torch.stack(each, 1) + self.class_share.log()).logsumexp(1) + self.volume
+            return (torch.stack(each, 1) + self.class_share.log()).logsumexp(1)
         found = torch.empty(len(x), dtype=x.dtype, device=x.device)
         for c in torch.unique(label).tolist():
             found[label == c] = self._log_density(c, x[label == c])
-        return found + self.volume
+        return found
 
     def _log_density(self, c: int, x: Tensor) -> Tensor:
-        return log_joint(self.kind, self.mixture(c), x)[0].logsumexp(0)
+        return log_joint(self.kind, self.mixture(c), x).log.logsumexp(0)
 
     def _log_weights(self, n: int, label: Tensor | None) -> Tensor:
         """Of every component of every class, (n, C·K); −∞ for those of other classes than a row's label."""
@@ -228,7 +286,16 @@ class GMM(nn.Module):
     def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor:
         mixture = self.all()
         component = noise.categorical(self._log_weights(n, cond.get("label")))
-        return shaped(self._placed(noise.normal(mixture.means.shape[1]).double(), component, mixture), self.data)
+        x = self._placed(noise.normal(mixture.means.shape[1]).double(), component, mixture)
+        return self._row(x, component, mixture, noise) if self.kinds else shaped(x, self.data)
+
+    def _row(self, numbers: Tensor, component: Tensor, mixture: Mixture, noise: Noise) -> Tensor:
+        """Rows of the table (n, V): numbers in their own units, and a state of each category drawn by its component."""
+        assert self.kinds is not None
+        own = noise.fork("categories")
+        states = [own.categorical(chance[component].log()) for chance in mixture.chances]
+        drawn = torch.stack(states, 1) if states else component.new_empty(len(component), 0)
+        return self.kinds.joined(self.middle + self.deviation * numbers, drawn, self.data)
 
     def _placed(self, z: Tensor, component: Tensor, mixture: Mixture) -> Tensor:
         """Standard normals z (n, d) as points of their components (n,)."""
@@ -247,17 +314,15 @@ class GMM(nn.Module):
 
     def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:
         """From the exact conditional law: a component by how well it explains the known numbers, then the others given these."""
-        x, known = flat(batch["x"]), known.reshape(len(known), -1)
-        x = torch.where(known, x, torch.zeros_like(x))
         mixture = self.all()
-        log_weight = self._log_weights(len(x), batch.get("label"))
-        filled = self.kind.impute(x, known, mixture.means, mixture.root, log_weight, noise)
-        return torch.where(known.view_as(batch["x"]), batch["x"], shaped(filled, self.data))
-
-
-def real_numbers(data: DataSpec, who: str) -> None:
-    """Raises UsageError unless an example is x, a fixed number of real numbers."""
-    if more := sorted(set(data.leaves) - {"x"}):
-        raise UsageError(f"{who} takes examples that are x alone, all of one size: this data set's also have {', '.join(more)}")
-    if data.leaves["x"].classes:
-        raise UsageError(f"{who} takes real numbers: x of this data set holds {data.leaves['x'].classes} classes")
+        log_weight = self._log_weights(len(batch["x"]), batch.get("label"))
+        if self.kinds is None:
+            x, known = flat(batch["x"]), known.reshape(len(known), -1)
+            x = torch.where(known, x, torch.zeros_like(x))
+            filled = self.kind.impute(x, known, mixture.means, mixture.root, log_weight, noise).x
+            return torch.where(known.view_as(batch["x"]), batch["x"], shaped(filled, self.data))
+        d, x = mixture.means.shape[1], self.rows(batch["x"].double().masked_fill(~known, math.nan))
+        for j, chance in enumerate(mixture.chances):
+            log_weight = log_weight + log_chance(chance, x[:, d + j]).mT
+        drawn = self.kind.impute(x[:, :d].nan_to_num(), ~x[:, :d].isnan(), mixture.means, mixture.root, log_weight, noise)
+        return torch.where(known, batch["x"], self._row(drawn.x, drawn.component, mixture, noise).to(batch["x"]))

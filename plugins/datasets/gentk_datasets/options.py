@@ -133,6 +133,19 @@ class Seasonal(Options):
     memory: float = Field(0.6, gt=-1, lt=1, description="How much of the last step's deviation stays.")
 
 
+class OwnTable(Options):
+    """Of table:PATH."""
+
+    path: str = Field(description="The file: .csv, .tsv or any text of cells, with a header; .parquet.")
+    label: str = Field("", description="The column that is the condition `label`: a class for each row.")
+    columns: str = Field("", description="Names of the columns to take, with commas; left out: all.")
+    drop: str = Field("", description="Names of columns to leave out, with commas.")
+    states: int = Field(1000, ge=2, le=100_000, description="Different texts that a category may have.")
+    encoding: str = Field("", description="Of the file, such as cp1252; left out: UTF-8, or what a mark at its start says.")
+    separator: str = Field("", max_length=1, description="What stands between two cells; left out: what fits the first lines best.")
+    test_share: float = Field(0.2, ge=0, lt=1, description="Share of the rows held out as the split `test`.")
+
+
 class Sprinkler(Options):
     """Of sprinkler, which has none."""
 

@@ -58,6 +58,14 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
         summary="Clouds, sprinkler, rain, wet grass: four variables of a known graph",
     )
     yield DatasetSpec(
+        "table",
+        "gentk_datasets.table_files:table",
+        "table",
+        "gentk_datasets.options:OwnTable",
+        argument="path",
+        summary="table:PATH, your own table: numbers, categories, dates, missing values (.csv, .tsv, .parquet)",
+    )
+    yield DatasetSpec(
         "text",
         "gentk_datasets.text:text",
         "text",
