@@ -152,6 +152,8 @@ class Extras(Protocol):
     latents: Model  # set by the core: the model whose latents `data` are; saved along, it decodes the end
     watch: Watch  # default: "loss", of statistics "log_likelihood"; without it, several phases keep no `best/`
     autocast: tuple[str, ...]  # submodules computed whole in the recipe's precision; default: each linear layer and convolution
+    columns: bool  # takes rows of a table as they are; without it they come as vectors, encoded by the core
+    hidden_labels: bool  # takes class number `classes` of a label for one that is not known
     start_size: int  # how many examples `start` sees, all different while there are so many; default 1024
 
     def start(self, batch: Batch) -> None: ...  # once, before step 0: ActNorm, k-means, scaling, the EMA teacher

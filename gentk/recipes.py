@@ -103,7 +103,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def override(recipe: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """`a.b=c` set in a copy. The value is read as TOML where it is TOML (`2e-4`, `[1, 2]`, `true`), else as text."""
+    """`a.b=c` set in a copy. The value is read as TOML where it is TOML (`2e-4`, `[1, 2]`, `true`), else as text; `a.b=` unsets the key."""
     from copy import deepcopy
 
     changed = deepcopy(dict(recipe))
@@ -117,6 +117,9 @@ def override(recipe: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
             node = node.setdefault(key, {})
             if not isinstance(node, dict):
                 raise UsageError(f"--set {path}: {key} is a value, not a table")
+        if not value.strip():
+            node.pop(last, None)
+            continue
         if last == "name" and node.get("name") != value:  # another sampler does not take this one's options
             node.pop("options", None)
             node.pop("config", None)

@@ -146,10 +146,18 @@ def report(found: Subject, request: Request, path: Path, seconds: float, words: 
         "seed": request.seed,
         "seconds": round(seconds, 2),
     }
-    out.result(data, lambda: people(data, words))
+    out.result(data, lambda: people(data, words, telling(request.sampler)))
 
 
-def people(data: dict[str, Any], words: str | None = None) -> Any:
+def telling(sampler: Any) -> dict[str, Any]:
+    """The options that say how these samples were drawn: how many steps, and what is not as it is by default."""
+    fields = type(sampler).model_fields
+    told = {key: getattr(sampler, key) for key in fields}
+    return {key: value for key, value in told.items() if key == "steps" or value != fields[key].get_default(call_default_factory=True)}
+
+
+def people(data: dict[str, Any], words: str | None = None, options: dict[str, Any] | None = None) -> Any:
+    """A table for a terminal; `options`: those worth telling."""
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
@@ -163,7 +171,7 @@ def people(data: dict[str, Any], words: str | None = None) -> Any:
         table.add_row("trajectory", escape(data["trajectory"]))
     weights = f"{data['weights']} ({data['plugin']}/{data['model']})" + "".join(f", {k} {short(v)}" for k, v in data["conditions"].items())
     table.add_row("weights", escape(weights))
-    table.add_row("sampler", escape(", ".join([data["sampler"], *(f"{k} {v}" for k, v in data["options"].items() if v is not None)])))
+    table.add_row("sampler", escape(", ".join([data["sampler"], *(f"{k} {v}" for k, v in (options or {}).items() if v is not None)])))
     table.add_row("seed", str(data["seed"]))
     rate = f", {data['n'] / data['seconds']:.1f} samples/s" if data["seconds"] else ""  # of no time at all, nobody asks
     table.add_row("time", f"{data['seconds']:.1f} s{rate}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,11 +58,15 @@ def train(
         given = {"--plugin": plugin, "--model": model, "--recipe": recipe, "--dataset": dataset, "--split": split, "--init": init}
         folder, resolved = resuming(out_, set_, [flag for flag, value in given.items() if value])
     else:
-        name, resolved = starting(plugin, model, recipe, dataset, split, set_)
+        words = {"dataset.name": dataset, "dataset.split": split}
+        name, resolved, own = starting(plugin, model, recipe, words, set_)
         folder = out_ or Path("runs") / name
     from ..weights.names import locate
 
     begin = locate(init).folder if init else None
+    data = None
+    if not resume:
+        resolved, data = prepared(resolved, own, given_keys(words, set_))
     if dry_run:
         out.result(resolved.model_dump(mode="json"), lambda: resolved.model_dump_json(indent=2))
         return
@@ -70,26 +75,51 @@ def train(
         from ..training.distributed import Ranks
 
         folder = Ranks().agreed(lambda: fresh(folder))
-    run(resolved, folder, init=begin, resume=resume, restart=restart, max_steps=max_steps, device=device, compile=compile)
+    how = {"init": begin, "resume": resume, "restart": restart, "max_steps": max_steps, "device": device, "compile": compile}
+    run(resolved, folder, **how, dataset=data)
 
 
 def starting(
-    plugin: str | None,
-    model: str | None,
-    recipe: str | None,
-    dataset: str | None,
-    split: str | None,
-    changes: list[str],
-) -> tuple[str, Any]:
-    """(a name for the run, the resolved recipe)."""
+    plugin: str | None, model: str | None, recipe: str | None, words: Mapping[str, str | None], changes: list[str]
+) -> tuple[str, Any, str]:
+    """(a name for the run, the resolved recipe, the data set that the recipe was written for)."""
     owner = plugin or DEFAULT
+    another = bool(model and recipe)
     if model and not recipe:
         recipe = recipe_of(owner, model, shipped=False)
-    words = {"dataset.name": dataset, "dataset.split": split}
     assignments = [*(f"{key}={json.dumps(word, ensure_ascii=False)}" for key, word in words.items() if word), *changes]
-    resolved = lookup.recipe(owner, recipe, assignments)
+    raw = lookup.recipe_tables(owner, recipe)
+    if model and another:
+        raw = of_model(raw, owner, model)
+    resolved = lookup.checked(raw, assignments, lookup.recipe_place(owner, recipe).name)
     name = Path(recipe).stem if recipe else lookup.recipe_spec(owner, None).name
-    return f"{resolved.model.plugin}-{name}", resolved
+    return f"{resolved.model.plugin}-{model if another else name}", resolved, str(raw.get("dataset", {}).get("name", ""))
+
+
+def of_model(raw: Mapping[str, Any], plugin: str, model: str) -> dict[str, Any]:
+    """A recipe for another model: options that this one does not have give way, and so does the sampler where it needs something else."""
+    part = {"plugin": plugin, **raw.get("model", {})}
+    spec = lookup.model_spec(part["plugin"], model)
+    if part.get("name", "") == model:
+        return dict(raw)
+    known = lookup.config_class(spec).model_fields
+    config = part.get("config", {})
+    if lost := [key for key in config if key not in known]:
+        print(f"{part['plugin']}/{model} has no {', '.join(lost)}: left out of the recipe", file=sys.stderr)
+    changed = {**part, "name": model, "config": {key: value for key, value in config.items() if key in known}}
+    return {**{key: value for key, value in raw.items() if key != "sampler"}, "model": changed}
+
+
+def given_keys(words: Mapping[str, str | None], changes: list[str]) -> set[str]:
+    """The keys that this line sets: they never give way."""
+    return {key for key, word in words.items() if word} | {text.partition("=")[0].strip() for text in changes}
+
+
+def prepared(recipe: Any, own: str, given: set[str]) -> tuple[Any, Any]:
+    """The recipe as these data allow it, and the data. Says what gave way."""
+    from ..training.adapting import adapted
+
+    return adapted(recipe, own=own, given=given)
 
 
 def resuming(folder: Path | None, changes: list[str], given: list[str]) -> tuple[Path, Any]:

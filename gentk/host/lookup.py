@@ -303,7 +303,23 @@ def schema(part: str, recipe: Recipe) -> type[BaseModel] | None:
 
 def recipe(plugin: str, name: str | None = None, assignments: Iterable[str] = ()) -> Recipe:
     """A plugin's recipe, or a TOML file's, with `assignments` (`training.lr=1e-3`) applied, every part checked."""
+    return checked(recipe_tables(plugin, name), assignments, recipe_place(plugin, name).name)
+
+
+def recipe_tables(plugin: str, name: str | None = None) -> dict[str, Any]:
+    """A plugin's recipe, or a TOML file's, as it is written."""
     from .. import recipes
 
-    path = Path(name) if name and name.endswith(".toml") else recipe_path(plugin, name)
-    return recipes.check(recipes.override(recipes.read(path), assignments), schema=schema, source=path.name)
+    return recipes.read(recipe_place(plugin, name))
+
+
+def checked(raw: Mapping[str, Any], assignments: Iterable[str] = (), source: str = "recipe") -> Recipe:
+    """A recipe of these tables with `assignments` applied, every part checked."""
+    from .. import recipes
+
+    return recipes.check(recipes.override(raw, assignments), schema=schema, source=source)
+
+
+def recipe_place(plugin: str, name: str | None) -> Path:
+    """The file of a recipe: a plugin's, or the TOML file that `name` is."""
+    return Path(name) if name and name.endswith(".toml") else recipe_path(plugin, name)

@@ -17,7 +17,7 @@ import torch
 from .. import recipes
 from ..errors import GentkError, Interrupted, UsageError
 from ..host import lookup, resolve
-from ..protocols import Sampler
+from ..protocols import Dataset, Sampler
 from ..recipes import Recipe
 from ..runs import BEST, Run
 from ..sampling import default_sampler, pick_device
@@ -85,6 +85,7 @@ class Training:
         max_steps: int | None = None,
         device: str = "auto",
         compile: bool = False,
+        dataset: Dataset | None = None,
     ) -> None:
         self.run, self.recipe, self.settings = Run(Path(out)), recipe, recipe.training
         self.ranks, self.max_steps = Ranks(), max_steps
@@ -93,7 +94,7 @@ class Training:
             self.ranks.agreed(lambda: self._take(resume))
             checkpoint = self._checkpoint(restart) if resume else None
             changed = self._changes(checkpoint) if resume else {}
-            self._build(init, device, compile)
+            self._build(init, device, compile, dataset)
             self._begin(checkpoint, changed, init=init, resume=resume)
         except BaseException:
             self.close()
@@ -113,10 +114,11 @@ class Training:
     def _take(self, resume: bool) -> None:
         self._claim = Claim(self.run, resume=resume)
 
-    def _build(self, init: Path | None, device: str, compile: bool) -> None:
-        """The data set, the model and their trainer."""
-        recipe = self.recipe
-        dataset = lookup.dataset(recipe.dataset.name, recipe.dataset.split, recipe.dataset.options, recipe.model.plugin)
+    def _build(self, init: Path | None, device: str, compile: bool, dataset: Dataset | None) -> None:
+        """The data set, unless it is given, the model and their trainer."""
+        recipe, part = self.recipe, self.recipe.dataset
+        if dataset is None:
+            dataset = lookup.dataset(part.name, part.split, part.options, recipe.model.plugin)
         dataset = First(dataset, recipe.dataset.examples) if recipe.dataset.examples else dataset
         kind = resolve(lookup.model_spec(recipe.model.plugin, recipe.model.name).target)
         dataset = fitting(dataset, kind)

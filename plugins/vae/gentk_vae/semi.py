@@ -31,6 +31,7 @@ class M2(VAE):
     config: M2Config
     ema = ("encoder", "decoder", "law", "classifier")
     blends = ("label",)
+    hidden_labels = True
 
     def __init__(self, config: M2Config, data: DataSpec) -> None:
         if "label" not in data.conditions:
