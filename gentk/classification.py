@@ -18,15 +18,14 @@ def classify(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | No
     The prior is how often each class occurred in the data (`frequencies`; all alike where that is not known). `options` are those of
     `gentk.log_prob`. Raises UsageError for a model without a condition `label`, or without a likelihood.
     """
-    return log_posterior(log_joint(model, batch, seed=seed, batch_size=batch_size, **options))
+    return log_posterior(log_joint(model, batch, seed=seed, batch_size=batch_size, **options), log_prior(model))
 
 
 def log_joint(model: Any, batch: Batch, /, **asking: Any) -> Tensor:
     """log p(x, y), (n, K). Every class is asked with the same noise (dequantisation, probes, importance samples): common random
     numbers, so that what they share cancels in the difference between classes.
 
-    A class that never occurred has probability 0, whatever a model says of it; so has one of which it says no number. An example that
-    is impossible in every class says nothing: its joint is the prior.
+    A class that never occurred has probability 0, whatever a model says of it; so has one of which it says no number.
     """
     prior = log_prior(model)
     n = len(next(iter(batch.values())))
@@ -36,12 +35,15 @@ def log_joint(model: Any, batch: Batch, /, **asking: Any) -> Tensor:
         for k in range(len(prior))
     ]
     joint = torch.stack(given, 1) + prior
-    joint = joint.masked_fill(joint.isnan(), -torch.inf)
-    return torch.where((joint == -torch.inf).all(1, keepdim=True), prior, joint)
+    return joint.masked_fill(joint.isnan(), -torch.inf)
 
 
-def log_posterior(joint: Tensor) -> Tensor:
-    """log p(y | x) of log p(x, y), (n, K)."""
+def log_posterior(joint: Tensor, prior: Tensor | None = None) -> Tensor:
+    """log p(y | x) of log p(x, y), (n, K). An example that is impossible in every class says nothing: it leaves the prior (K,), or all
+    classes alike."""
+    impossible = (joint == -torch.inf).all(1, keepdim=True)
+    before = torch.zeros(joint.shape[1], dtype=joint.dtype) if prior is None else prior
+    joint = torch.where(impossible, before, joint)
     return joint - joint.logsumexp(1, keepdim=True)
 
 

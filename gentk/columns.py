@@ -71,8 +71,10 @@ def valid(x: Tensor, columns: Sequence[Column]) -> Tensor:
 
     out = x.clone()
     for j, column in enumerate(columns):
-        if step := resolution(column):
-            out[..., j] = torch.round(x[..., j] / step) * step if column.kind != "category" else x[..., j].round().clamp(0, len(column.names) - 1)
+        if column.kind == "category":
+            out[..., j] = x[..., j].round().clamp(0, len(column.names) - 1)
+        elif step := resolution(column):
+            out[..., j] = torch.round(x[..., j] / step) * step
     return out
 
 

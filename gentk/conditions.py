@@ -5,6 +5,7 @@ Reading and parsing need no torch; `prepare`, `default` and `null` make tensors 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -111,7 +112,7 @@ class Text(_Condition):
     kind: Literal["text"] = "text"
     length: int = Field(ge=1)
     names: tuple[str, ...] = Field((), description="The vocabulary: characters, or words with blanks between them.")
-    words: bool = Field(False, description="They are words, though each may be one character.")
+    words: bool = False  # they are words, though each may be one character
     metavar: str = "TEXT"
 
     def parse(self, text: str) -> str:
@@ -181,6 +182,7 @@ class File(_Condition):
     kind: Literal["file"] = "file"
     shape: tuple[int, ...] = ()
     double: bool = False  # float64, else float32
+    mask: bool = False  # says what is known, above 0
     modality: str = "image"
     metavar: str = "FILE"
 
@@ -196,9 +198,14 @@ class File(_Condition):
 
             spec = DataSpec(modality=self.modality, leaves={"x": Leaf(shape=self.shape, double=self.double)})
             kind = modality(self.modality)
-            value = kind.read_examples(value, spec)["x"] if self.double else kind.read(value, self.shape)
+            read = kind.read_mask if self.mask else kind.read
+            value = kind.read_examples(value, spec)["x"] if self.double else read(value, self.shape)
         given = torch.as_tensor(value, dtype=torch.float64 if self.double else torch.float32)
         given = given[None] if given.ndim == len(self.shape) else given
+        if self.mask and bool((given > 0).all()):
+            raise ValueError("marks everything as known, so that nothing is left to draw: what is known is white, the rest black")
+        if self.mask and not bool((given > 0).any()):
+            print("the mask marks nothing as known: all of it is drawn", file=sys.stderr)
         if tuple(given.shape[1:]) != self.shape:
             raise ValueError(f"has shape {tuple(given.shape[1:])}, this model takes {self.shape}")
         return given[:n].clone() if n <= len(given) else given[torch.arange(n) % len(given)]

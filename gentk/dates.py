@@ -7,6 +7,7 @@ from calendar import monthrange
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from .protocols import Clock
 
@@ -33,22 +34,31 @@ def format_of(cells: Sequence[str]) -> str | None:
 
 def _fits(cell: str, format: str) -> bool:
     try:
-        found = days(cell, format)
+        _read(cell, format)
     except ValueError:
         return False
-    # 2024-1-5 is read, and would be written otherwise: the number of digits is the writer's, not ours
-    return math.isfinite(found)
+    return True
 
 
 def days(cell: str, format: str) -> float:
-    """A date as days since 1970; one without a zone is in none. Raises ValueError, in words that follow the column's name."""
+    """A date of this format, or of ISO 8601, as days since 1970; one without a zone is in none.
+
+    Raises ValueError, in words that follow the column's name.
+    """
     try:
-        found = datetime.strptime(cell, format) if not format.startswith("%Y-%m-%d") else _iso(cell, format)
+        found = _read(cell, format)
     except ValueError:
-        raise ValueError(f"is no date like {format}: {cell[:30]!r}") from None
+        try:
+            found = datetime.fromisoformat(cell)
+        except ValueError:
+            raise ValueError(f"is no date like {format}: {cell[:30]!r}") from None
     if found.tzinfo is not None:
         found = found.astimezone(UTC).replace(tzinfo=None)
     return (found - EPOCH) / DAY
+
+
+def _read(cell: str, format: str) -> datetime:
+    return _iso(cell, format) if format.startswith("%Y-%m-%d") else datetime.strptime(cell, format)
 
 
 def _iso(cell: str, format: str) -> datetime:
@@ -81,7 +91,7 @@ def clock_of(name: str, cells: Sequence[str]) -> tuple[Clock | None, int]:
     moments = [EPOCH + timedelta(days=time) for time in times]
     same = len({(m.day, m.hour, m.minute, m.second) for m in moments}) == 1
     places = [12 * m.year + m.month for m in moments] if same else [round(time * 86400) for time in times]
-    apart = [b - a for a, b in zip(places, places[1:], strict=False)]
+    apart = [b - a for a, b in pairwise(places)]
     every = Counter(apart).most_common(1)[0][0]
     if every <= 0 or any(step <= 0 or step % every for step in apart):
         return None, 0

@@ -61,7 +61,7 @@ class Row:
         from .errors import did_you_mean
 
         columns = {column.name: column for column in named(self.data.leaves["x"])}
-        row = {name: np.nan for name in columns}
+        row = dict.fromkeys(columns, np.nan)
         for name, cell in cells.items():
             if name not in columns:
                 raise ValueError(f"there is no column '{name}'{did_you_mean(name, columns)}")

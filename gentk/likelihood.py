@@ -26,8 +26,8 @@ def log_prob(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | No
     """
     if of(model) is not None:
         raise UsageError(
-            f"{type(model).__name__} was trained on encoded columns, whose density has other units than the table's: gentk classify compares "
-            "classes with it, and gmm, naive-bayes and kde know tables as they are"
+            f"{type(model).__name__} was trained on encoded columns, whose density has other units than the table's: gentk classify "
+            "compares classes with it, and gmm and naive-bayes know tables as they are"
         )
     return within(model, batch, seed=seed, batch_size=batch_size, **options)
 

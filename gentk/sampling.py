@@ -297,8 +297,8 @@ def sample(
             done = finish(model, step.x)
         kept = {k: v for k, v in as_batch(step.x).items() if k in model.conditions}
         if isinstance(row := conditions.get("known"), Row) and asked.get("known") is not None:  # to the last digit
-            rows = row.prepare(asked["known"], n)[first : first + len(done["x"])]
-            done = {**done, "x": done["x"].cpu().where(rows.isnan(), rows.to(done["x"].dtype).cpu())}
+            known = row.prepare(asked["known"], n)[first : first + len(done["x"])]
+            done = {**done, "x": done["x"].cpu().where(known.isnan(), known.to(done["x"].dtype))}
         parts.append({k: v.detach().cpu() for k, v in {**done, **kept}.items()})
     return Samples({k: torch.cat([part[k] for part in parts]) for k in (parts[0] if parts else ())}, final_data(model))
 

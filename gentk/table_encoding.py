@@ -58,10 +58,10 @@ class TableEncoding(nn.Module):
     @classmethod
     def of(cls, dataset: Dataset) -> TableEncoding:
         """Fitted to the rows of a data set. Raises UsageError where a column has no number at all."""
-        from .training.order import fetch
+        from .training.order import fetch, some
 
-        made = cls(TableEncodingConfig(), dataset.spec)
-        x = fetch(dataset, range(min(len(dataset), FITTED)))["x"].double()
+        made = cls(TableEncodingConfig.model_validate({}), dataset.spec)
+        x = fetch(dataset, some(len(dataset), FITTED))["x"].double()
         levels = (torch.arange(made.config.quantiles, dtype=torch.float64) + 0.5) / made.config.quantiles
         numbers = [j for j, column in enumerate(made.columns) if column.kind != "category"]
         for i, j in enumerate(numbers):
@@ -127,7 +127,8 @@ class TableEncoding(nn.Module):
         place = (torch.special.ndtr(z) * count - 0.5).clamp(0, count - 1)
         low = place.floor().long()
         high = (low + 1).clamp(max=count - 1)
-        return knots[low] + (place - low) * (knots[high] - knots[low])
+        found: Tensor = knots[low] + (place - low) * (knots[high] - knots[low])
+        return found
 
 
 def _states_of(column: Column) -> int:

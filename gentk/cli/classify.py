@@ -50,15 +50,15 @@ def classify(
         raise UsageError(f"{out_}: classes are saved as .csv")
     if out_:
         writable(out_)
-    from ..classification import log_joint, log_prior
+    from ..classification import log_joint, log_posterior, log_prior
     from ..likelihood import kind_of
     from ..sampling import pick_device
     from ..weights.folder import read
 
     made = read(found.folder).to(pick_device(device))
-    log_prior(made)  # refuses a model that cannot, before any data are fetched
+    prior = log_prior(made)  # refuses a model that cannot, before any data are fetched
     batch = examples(found, source, dataset, split, n, extra, optional=("label",))
-    joint = log_joint(made, batch, seed=seed, batch_size=batch_size, **options)
+    joint = log_posterior(log_joint(made, batch, seed=seed, batch_size=batch_size, **options), prior)
     names = getattr(made.conditions["label"], "names", ()) or tuple(map(str, range(joint.shape[1])))
     label = batch.get("label")
     told = {"weights": found.title, "examples": len(joint), "kind": kind_of(made), "file": str(out_) if out_ else None}

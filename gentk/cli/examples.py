@@ -43,7 +43,7 @@ def examples(
     optional: Collection[str] = (),
     gaps: bool = False,
 ) -> dict[str, Tensor]:
-    """Leaves and conditions, (n, …) each: the first `n` of the data set, or what the file holds. `asked` replaces the data's conditions.
+    """Leaves and conditions, (n, …) each: `n` of the data set, or what the file holds. `asked` replaces the data's conditions.
 
     `optional`: conditions that may stay unsaid where the examples do not say them; of any other that has no "none", UsageError asks.
     `gaps`: numbers may be missing, and are NaN then.
@@ -86,10 +86,10 @@ def from_file(file: str, data: DataSpec, n: int, gaps: bool) -> dict[str, Tensor
 
 
 def from_dataset(source: Dataset, data: DataSpec, n: int, title: str) -> dict[str, Tensor]:
-    """The first n examples of a data set, if the model can know them."""
-    from ..training.order import fetch
+    """n examples of a data set (all, or always the same choice of them), if the model can know them."""
+    from ..training.order import fetch, some
 
-    batch = dict(fetch(source, range(min(n, len(source)))))
+    batch = dict(fetch(source, some(len(source), n)))
     for key, leaf in data.leaves.items():
         if key not in batch:
             raise UsageError(f"these examples have no '{key}', and {title} wants it")

@@ -45,7 +45,7 @@ def given(found: Subject, source: str | None, dataset: str | None, split: str, e
     """The series that is looked at, from a file or a data set. Raises UsageError."""
     import torch
 
-    from ..modalities.series import counted, read_series
+    from ..modalities.steps import counted, read_series
     from ..training.order import fetch
 
     channels = found.config["data"]["leaves"]["x"]["shape"][1]

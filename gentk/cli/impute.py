@@ -112,7 +112,7 @@ def shown_by(mask: str, data: DataSpec, n: int) -> Tensor:
 
     shape = (1, *data.shape[1:]) if len(data.shape) == 3 else data.shape
     try:
-        return Mask(shape=shape, modality=data.modality).prepare(mask, n) > 0
+        return Mask(shape=shape, modality=data.modality, mask=True).prepare(mask, n) > 0
     except ValueError as error:
         raise UsageError(f"--known-mask: {error}") from None
 
@@ -133,10 +133,10 @@ def mean_of(found: Subject, dataset: str | None, data: DataSpec) -> Tensor | Non
 
     What is missing or only pads an example does not count; where no example has a number, the mean of all stands for it.
     """
-    from ..training.order import fetch
+    from ..training.order import fetch, some
 
     source = dataset_of(found, dataset, "train")
-    batch = fetch(source, range(min(MEAN_OF, len(source))))
+    batch = fetch(source, some(len(source), MEAN_OF))
     if tuple(batch["x"].shape[1:]) != data.shape:
         return None
     leaf = data.leaves["x"]

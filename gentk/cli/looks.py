@@ -68,10 +68,10 @@ def loaded(found: Subject, capability: type) -> Any:
 
 
 def cloud(found: Subject, name: str | None, split: str, n: int) -> dict[str, Tensor]:
-    from ..training.order import fetch
+    from ..training.order import fetch, some
 
     source = dataset_of(found, name, split)
-    return dict(fetch(source, range(min(n, len(source)))))
+    return dict(fetch(source, some(len(source), n)))
 
 
 def asked(label: str | None) -> dict[str, Any]:
@@ -247,7 +247,7 @@ def scatter(
         path = picture_path(out_, f"{found.title.replace('/', '-')}-scatter.png")
     from ..plots import planes, style
     from ..sampling import sample
-    from ..training.order import fetch
+    from ..training.order import fetch, some
     from ..weights.folder import read
 
     source = dataset_of(found, dataset, split) if found else lookup.dataset(str(dataset), split)
@@ -255,7 +255,7 @@ def scatter(
         raise UsageError(
             f"scatters are drawn of points in a plane, and {dataset or 'this data set'} holds {source.spec.modality}: see gentk plot data"
         )
-    real = fetch(source, range(min(n, len(source))))["x"].numpy()
+    real = fetch(source, some(len(source), n))["x"].numpy()
     if samples:
         made = lookup.modality("points").read(samples, (2,))[:n]
     elif found:
@@ -340,7 +340,7 @@ def by_class(
 
     n = len(points["x"])
     prior, joint = log_prior(model), log_joint(model, points, batch_size=n)
-    given = (joint - prior).T.reshape(len(prior), round(n**0.5), -1)
+    given = (joint - prior).nan_to_num(nan=-float("inf")).T.reshape(len(prior), round(n**0.5), -1)  # of a class never seen, nothing
     names = model.conditions["label"].names or [str(k) for k in range(len(prior))]
     label_of = real["label"].numpy() if "label" in real else None
     picture = planes.classes(given.numpy(), prior.numpy(), span, real["x"].numpy(), label_of, f"log p(x | y), {title}", names)

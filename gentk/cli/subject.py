@@ -46,15 +46,15 @@ class Subject:
 
     def sampler_conditions(self) -> dict[str, Any]:
         """What the sampler itself can be asked for."""
-        from ..protocols import DataSpec
-
         from .. import known_rows
+        from ..protocols import DataSpec
 
         kind, data = self.sampler_class(), self.config["data"]
         if not hasattr(kind, "conditions"):
             return {}
-        behind = self.rows() is not data
-        return known_rows.conditions(DataSpec.model_validate(self.rows())) if behind else dict(kind.conditions(DataSpec.model_validate(data)))
+        if (rows := self.rows()) is not data:  # behind the core's encoding
+            return known_rows.conditions(DataSpec.model_validate(rows))
+        return dict(kind.conditions(DataSpec.model_validate(data)))
 
 
 def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler: str | None, model: str | None = None) -> Subject:

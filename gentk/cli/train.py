@@ -65,7 +65,7 @@ def train(
 
     begin = locate(init).folder if init else None
     data = None
-    if not resume:
+    if not resume and (not dry_run or other(model and recipe, recipe, given_keys(words, set_))):
         resolved, data = prepared(resolved, own, given_keys(words, set_))
     if dry_run:
         out.result(resolved.model_dump(mode="json"), lambda: resolved.model_dump_json(indent=2))
@@ -113,6 +113,11 @@ def of_model(raw: Mapping[str, Any], plugin: str, model: str) -> dict[str, Any]:
 def given_keys(words: Mapping[str, str | None], changes: list[str]) -> set[str]:
     """The keys that this line sets: they never give way."""
     return {key for key, word in words.items() if word} | {text.partition("=")[0].strip() for text in changes}
+
+
+def other(model: object, recipe: str | None, given: set[str]) -> bool:
+    """Whether this line asks for more than a shipped recipe, which is known to train: then data and model must be looked at."""
+    return bool(model) or (recipe or "").endswith(".toml") or any(key.split(".")[0] in ("dataset", "model", "sampler") for key in given)
 
 
 def prepared(recipe: Any, own: str, given: set[str]) -> tuple[Any, Any]:

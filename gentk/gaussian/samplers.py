@@ -35,7 +35,7 @@ def _files(shape: tuple[int, ...], modality: str) -> dict[str, Condition]:
         "start": File(shape=shape, modality=modality, help="Begin with this, noised as far as --strength says."),
         "noise": File(shape=shape, modality=modality, help="Begin with this noise, as `gentk encode` writes it."),
         "known": File(shape=shape, modality=modality, help="Fill in the rest of this, which stays as it is."),
-        "known_mask": File(shape=mask, modality=modality, help="What of it is known: white, or above 0."),
+        "known_mask": File(shape=mask, modality=modality, mask=True, help="What of it is known: white (or opaque), or above 0."),
     }
 
 

@@ -59,6 +59,10 @@ class Modality(ABC):
     def read(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """The leaf `x` in a file: `shape`, or (n, *shape) where it holds several, in the units of the DataSpec. Raises UsageError."""
 
+    def read_mask(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """What a file marks as known, above 0: as `read`, unless this kind of file has a better place for it."""
+        return self.read(path, shape)
+
     def read_examples(self, path: str | Path, spec: DataSpec, *, gaps: bool = False) -> dict[str, NDArray[Any]]:
         """Leaves and, as `cond_NAME`, conditions in a file, (n, …) each: what `save` wrote. Where the file says no `length`, examples are
         full. `gaps`: missing numbers are NaN, else refused. Raises UsageError."""

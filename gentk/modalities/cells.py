@@ -35,13 +35,17 @@ def encoding_of(path: Path, asked: str = "") -> str:
         try:
             "".encode(asked)
         except LookupError:
-            raise UsageError(f"{path}: there is no encoding '{asked}'{did_you_mean(asked, ('utf-8', 'utf-16', 'cp1252', 'latin-1'))}") from None
+            guess = did_you_mean(asked, ("utf-8", "utf-16", "cp1252", "latin-1"))
+            raise UsageError(f"{path}: there is no encoding '{asked}'{guess}") from None
         return asked
     return next((name for mark, name in MARKS.items() if head.startswith(mark)), "utf-8-sig")
 
 
 def read_text(path: Path, encoding: str = "") -> str:
-    """A whole text file, its lines ended by \\n; a mark of byte order is none of it. Raises UsageError, naming the likely encoding where it is not UTF-8."""
+    """A whole text file, its lines ended by \\n; a mark of byte order is none of it.
+
+    Raises UsageError, naming the likely encoding where it is not UTF-8.
+    """
     with opened(path, encoding) as file:
         return file.read().replace("\r\n", "\n").replace("\r", "\n")
 
@@ -150,7 +154,7 @@ def parquet(path: Path) -> Any:
     try:
         import polars
     except ImportError:
-        raise UsageError(f"{path}: .parquet needs polars: uv pip install polars") from None
+        raise UsageError(f"{path}: .parquet needs polars: uv pip install 'gentk-core[parquet]'") from None
     try:
         return polars.read_parquet(path)
     except FileNotFoundError:
@@ -195,8 +199,7 @@ def read_cells(path: Path, *, encoding: str = "", separator: str = "") -> Cells:
     separator = separator or _separator(whole, path)
     if len(separator) != 1:
         raise UsageError(f"{path}: a separator is one character, got '{separator}'")
-    before = below
-    line, first = next(_parsed(io.StringIO(whole, newline=""), path, separator, before), (0, []))
+    _, first = next(_parsed(io.StringIO(whole, newline=""), path, separator, below), (0, []))
     head = [name.strip() for name in first]
     if not any(head):
         raise UsageError(f"{path}: the first line is empty, wanted is a header")
@@ -204,7 +207,7 @@ def read_cells(path: Path, *, encoding: str = "", separator: str = "") -> Cells:
         raise UsageError(f"{path}: two columns are called '{twice[0]}'")
     if all(number(name) is not None for name in head if name):
         raise UsageError(f"{path}: the first line holds numbers, wanted is a header with the columns' names")
-    return Cells(path, tuple(head), separator, encoding, before + _lines_of(whole, path, separator))
+    return Cells(path, tuple(head), separator, encoding, below + _lines_of(whole, path, separator))
 
 
 def _lines_of(text: str, path: Path, separator: str) -> int:
@@ -260,4 +263,4 @@ def decimal_of(cells: list[str], separator: str) -> str | None:
     """
     fits = [mark for mark in (".,", ",.")[separator != ","] if all(number(cell, mark) is not None for cell in cells)]
     plain = [mark for mark in fits if mark == "." and all(_POINT.fullmatch(cell) for cell in cells)]
-    return (plain or fits or [None])[0]
+    return plain[0] if plain else fits[0] if fits else None

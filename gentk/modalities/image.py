@@ -10,6 +10,7 @@ from ..errors import UsageError
 from .arrays import read_x, save_arrays
 from .base import ARRAYS, Modality, leaf
 from .files import replacing_folder, save_picture
+from .pictures import fitted, opacity, suffixes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,6 @@ READABLE = 720
 """A grid is enlarged by the largest whole number that keeps its longer side within this many pixels."""
 GROUND = 72  # the grey between them: neither black nor white, so that both kinds of image end where they end
 WIDEST = 2.5  # times as wide as high: how far a grid may be from a square in order to have no gap
-FILES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
 
 class Image(Modality):
@@ -59,10 +59,19 @@ class Image(Modality):
             return read_x(path, shape).astype(np.float32)
         if not path.is_dir():
             return _read_file(path, shape)
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in FILES)
+        known = suffixes()
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in known and not file.name.startswith("."))
         if not files:
-            raise UsageError(f"{path}: the folder holds no image ({', '.join(FILES)})")
+            raise UsageError(f"{path}: the folder holds no image (.png, .jpg, .tif …)")
         return np.stack([_read_file(file, shape) for file in files])
+
+    def read_mask(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """As `read`; of an image file with an alpha channel that differs from place to place, that: what is opaque is known."""
+        path = Path(path)
+        if path.suffix.lower() not in ARRAYS and not path.is_dir() and (alpha := opacity(path, *shape[1:])) is not None:
+            found: NDArray[np.float32] = alpha / 127.5 - 1
+            return found
+        return self.read(path, shape)
 
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
         """All of them in a grid, row by row, as square as it gets where `columns` does not say otherwise."""
@@ -118,22 +127,6 @@ def _save_folder(x: NDArray[Any], path: Path) -> None:
 
 
 def _read_file(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """One image as `shape`, float32 in [-1, 1]: upright, on white where transparent. A whole enlargement is undone exactly."""
-    import numpy as np
-    from PIL import Image as Pillow
-    from PIL import ImageOps
-
-    channels, height, width = shape
-    try:
-        with Pillow.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except FileNotFoundError:
-        raise UsageError(f"no file {path}") from None
-    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
-        raise UsageError(f"{path} is no readable image") from error
-    flat = Pillow.alpha_composite(Pillow.new("RGBA", upright.size, "white"), upright).convert("L" if channels == 1 else "RGB")
-    if flat.size != (width, height):
-        whole = flat.width % width == 0 and flat.height % height == 0
-        flat = ImageOps.fit(flat, (width, height), Pillow.Resampling.BOX if whole else Pillow.Resampling.LANCZOS)
-    pixels = np.asarray(flat, np.float32) / 127.5 - 1
-    return pixels[None].copy() if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    """One image as `shape`, float32 in [-1, 1]: upright, on white where transparent, whatever its depth."""
+    found: NDArray[np.float32] = fitted(path, *shape) / 127.5 - 1
+    return found

@@ -64,7 +64,9 @@ class Points(Modality):
     def read_examples(self, path: str | Path, spec: DataSpec, *, gaps: bool = False) -> dict[str, NDArray[Any]]:
         """As every modality; of a table of text with the conditions that it has columns of."""
         path = Path(path)
-        return super().read_examples(path, spec, gaps=gaps) if path.suffix.lower() in ARRAYS else read_rows(path, spec, gaps=gaps, partial=gaps)
+        if path.suffix.lower() in ARRAYS:
+            return super().read_examples(path, spec, gaps=gaps)
+        return read_rows(path, spec, gaps=gaps, partial=gaps)
 
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
         """A square scatter of the first two coordinates with equal axes, or a histogram of the only one."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..columns import cell_of, named, value_of
+from ..columns import cell_of, named, resolution, value_of
+from ..dates import MICROSECONDS
 from ..errors import UsageError
 from ..protocols import Column, DataSpec, Leaf
 from .base import leaf
@@ -30,7 +31,8 @@ def save_rows(batch: Batch, spec: DataSpec, path: Path) -> None:
 
     heads, columns = cells_of(batch, spec)
     if path.suffix.lower() == ".parquet":
-        return _save_parquet(heads, batch, spec, path)
+        _save_parquet(heads, batch, spec, path)
+        return
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n", delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         writer.writerow(heads)
@@ -76,32 +78,35 @@ def condition_cells(batch: Batch, spec: DataSpec, key: str) -> tuple[str, list[s
 
 def _save_parquet(heads: Sequence[str], batch: Batch, spec: DataSpec, path: Path) -> None:
     """The same columns, with numbers as numbers and dates as dates."""
-    import numpy as np
-
     try:
         import polars
     except ImportError:
-        raise UsageError(f"{path}: .parquet needs polars: uv pip install polars") from None
+        raise UsageError(f"{path}: .parquet needs polars: uv pip install 'gentk-core[parquet]'") from None
+    kinds = {"category": polars.String, "date": polars.Int64, "integer": polars.Int64, "number": polars.Float64}
     x, made = leaf(batch, double=True), {}
     for j, column in enumerate(named(spec.leaves["x"])):
-        values = x[:, j]
-        if column.kind == "category":
-            made[column.name] = polars.Series([None if v != v else column.names[int(v)] for v in values.tolist()], dtype=polars.String)
-        elif column.kind == "date":
-            micro = polars.Series(np.where(np.isnan(values), 0, np.round(values * 86_400_000_000)).astype(np.int64)).cast(polars.Datetime("us"))
-            made[column.name] = polars.select(polars.when(polars.Series(~np.isnan(values))).then(micro)).to_series()
-        else:
-            kind = polars.Int64 if column.kind == "integer" else polars.Float64
-            made[column.name] = polars.Series([None if v != v else int(v) if column.kind == "integer" else v for v in values.tolist()], dtype=kind)
+        given = x[:, j] * MICROSECONDS if column.kind == "date" else x[:, j]
+        cells = [None if value != value else _cell(value, column) for value in given.tolist()]
+        series = polars.Series(cells, dtype=kinds[column.kind])
+        if column.kind == "date":
+            series = series.cast(polars.Datetime("us"))
+            series = series.cast(polars.Date) if resolution(column) == 1 else series
+        made[column.name] = series
     for key, head in zip([key for key in scalars(spec) if key in batch], heads[x.shape[1] :], strict=True):
         made[head] = polars.Series(condition_cells(batch, spec, key)[1])
     with replacing(path) as temporary:
         polars.DataFrame(made).write_parquet(temporary)
 
 
+def _cell(value: float, column: Column) -> str | float:
+    """A number as a typed column holds it."""
+    return column.names[int(value)] if column.kind == "category" else value if column.kind == "number" else round(value)
+
+
 # ---------------------------------------------------------------- reading
 def read_rows(path: Path, spec: DataSpec, *, gaps: bool = False, partial: bool = False) -> dict[str, NDArray[Any]]:
-    """x (n, V), float64 where the spec has doubles, and, as `cond_NAME`, the conditions that the file tells; columns in any order, other ones named on stderr.
+    """x (n, V), float64 where the spec has doubles, and, as `cond_NAME`, the conditions that the file tells. Columns stand in any order;
+    other ones are named on stderr.
 
     `gaps`: a cell may be empty, which is NaN; `partial`: and a column may be left out. Raises UsageError, naming line and column.
     """
@@ -121,13 +126,15 @@ def read_rows(path: Path, spec: DataSpec, *, gaps: bool = False, partial: bool =
         if column.name not in absent:
             place = cells.head.index(column.name)
             x[:, j] = _values(cells, column, [row[place] for row in rows], lines, gaps=gaps or column.missing)
-    told = {f"cond_{key}": values for key in scalars(spec) if (values := condition(cells, spec.conditions[key], key, rows, lines)) is not None}
+    given = {f"cond_{key}": condition(cells, spec.conditions[key], key, rows, lines) for key in scalars(spec)}
+    told = {key: values for key, values in given.items() if values is not None}
     _unused(cells, spec, columns)
     return {"x": x if spec.leaves["x"].double else x.astype(np.float32), **told}
 
 
 def _values(cells: Cells, column: Column, given: list[str], lines: list[int], *, gaps: bool) -> list[float]:
-    decimal = "." if column.kind in ("category", "date") else decimal_of([cell for cell in set(given) if not missing(cell)], cells.separator)
+    numeric = column.kind not in ("category", "date")
+    decimal = decimal_of([cell for cell in set(given) if not missing(cell)], cells.separator) if numeric else "."
     values = []
     for line, cell in zip(lines, given, strict=True):
         where = f"{cells.path}: line {line}, column '{column.name}'"
@@ -160,7 +167,8 @@ def condition(cells: Cells, about: Leaf, key: str, rows: list[list[str]], lines:
         except ValueError as error:
             value = _numbered(cell, about, f"{cells.path}: line {line}, column '{head}' {error}")
         if value != value:
-            raise UsageError(f"{cells.path}: line {line}, column '{head}' is empty, and other rows are not: leave out the column, or fill it")
+            where = f"{cells.path}: line {line}, column '{head}'"
+            raise UsageError(f"{where} is empty, and other rows are not: leave out the column, or fill it")
         values.append(value)
     return np.array(values, np.int64 if about.classes else np.float64)
 

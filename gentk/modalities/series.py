@@ -25,6 +25,9 @@ APART = 12
 """Up to so many series have a panel each; more lie on top of each other."""
 
 
+__all__ = ["APART", "Series", "counted", "read_series"]
+
+
 class Series(Modality):
     """Numbers over time."""
 

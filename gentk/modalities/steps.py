@@ -56,7 +56,13 @@ def read_series(path: str | Path, *, gaps: bool = False, columns: Sequence[str] 
 
 
 def measured(
-    path: str | Path, *, gaps: bool = False, columns: Sequence[str] = (), spec: DataSpec | None = None, encoding: str = "", separator: str = ""
+    path: str | Path,
+    *,
+    gaps: bool = False,
+    columns: Sequence[str] = (),
+    spec: DataSpec | None = None,
+    encoding: str = "",
+    separator: str = "",
 ) -> Measured:
     """The series in a file, of any length, with the digits that the file has.
 
@@ -144,13 +150,14 @@ def _table(cells: Cells, columns: Sequence[str], spec: DataSpec | None) -> Measu
     chosen, clock = _channels(cells, rows, columns, spec)
     values = np.array([_numbers(cells, j, [row[j] for row in rows], lines) for j in chosen], np.float64).T.reshape(len(rows), len(chosen))
     names = tuple(cells.head[j] for j in chosen)
-    told = {"clock": cells.head[clock], "times": [row[clock] for row in rows]} if clock is not None else {}
+    name, times = ("", []) if clock is None else (cells.head[clock], [row[clock] for row in rows])
     about = _conditions(cells, rows, lines, spec) if spec else {}
     if "series" not in cells.head or "series" in names or not rows:
-        return Measured([values], names, conditions={key: of[:1] for key, of in about.items()}, **told)
+        return Measured([values], names, name, times, {key: of[:1] for key, of in about.items()})
     owners = [row[cells.place("series")] for row in rows]
     parts = [np.array([owner == one for owner in owners]) for one in dict.fromkeys(owners)]
-    return Measured([values[part] for part in parts], names, conditions={k: np.array([of[part][0] for part in parts]) for k, of in about.items()})
+    firsts = {key: np.array([of[part][0] for part in parts]) for key, of in about.items()}
+    return Measured([values[part] for part in parts], names, conditions=firsts)
 
 
 def _channels(cells: Cells, rows: list[list[str]], columns: Sequence[str], spec: DataSpec | None) -> tuple[list[int], int | None]:
@@ -158,8 +165,8 @@ def _channels(cells: Cells, rows: list[list[str]], columns: Sequence[str], spec:
     head = [name.lower() for name in cells.head]
     dated = bool(head) and (head[0] in CALENDAR or (bool(rows) and not any(_numeric(row[0]) for row in rows)))
     clock = head.index("time") if "time" in head else 0 if dated else None
-    if spec and (told := spec.leaves["x"].clock) and told.name in cells.head:
-        clock = cells.head.index(told.name)
+    if spec and (kept := spec.leaves["x"].clock) and kept.name in cells.head:
+        clock = cells.head.index(kept.name)
     if columns:
         return [cells.place(name) for name in columns], clock
     wanted = [column.name for column in spec.leaves["x"].columns] if spec else []
@@ -170,7 +177,8 @@ def _channels(cells: Cells, rows: list[list[str]], columns: Sequence[str], spec:
     if own and [cells.head[j] for j in own] == [f"x{i}" for i in range(len(own))]:
         beside = [name for j, name in enumerate(cells.head) if j not in own and j != clock and name not in ours]
         if beside:
-            print(f"{cells.path}: channels are {cells.head[own[0]]} to {cells.head[own[-1]]}; not looked at: {', '.join(beside)}", file=sys.stderr)
+            told = f"channels are {cells.head[own[0]]} to {cells.head[own[-1]]}; not looked at: {', '.join(beside)}"
+            print(f"{cells.path}: {told}", file=sys.stderr)
         return own, clock
     found = [j for j, name in enumerate(cells.head) if j != (0 if dated else None) and name != "series" and j != clock]
     if not found:

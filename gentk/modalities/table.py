@@ -33,7 +33,8 @@ class Table(Modality):
     def check(self, spec: DataSpec) -> None:
         x = spec.leaves["x"]
         if len(x.shape) != 1 or not (x.classes or x.columns):
-            raise UsageError(f"tables are rows of discrete variables, (v,) with classes, or of columns; this leaf x is {x.shape} with {x.classes} classes")
+            here = f"this leaf x is {x.shape} with {x.classes} classes"
+            raise UsageError(f"tables are rows of discrete variables, (v,) with classes, or of columns; {here}")
         if x.columns and len(x.columns) != x.shape[0]:
             raise UsageError(f"this leaf x has {x.shape[0]} numbers and {len(x.columns)} columns")
 
@@ -59,7 +60,9 @@ class Table(Modality):
     def read_examples(self, path: str | Path, spec: DataSpec, *, gaps: bool = False) -> dict[str, NDArray[Any]]:
         """As every modality; of a table of text by the names of the columns, in any order."""
         path = Path(path)
-        return super().read_examples(path, spec, gaps=gaps) if path.suffix.lower() in ARRAYS else read_rows(path, spec, gaps=gaps, partial=gaps)
+        if path.suffix.lower() in ARRAYS:
+            return super().read_examples(path, spec, gaps=gaps)
+        return read_rows(path, spec, gaps=gaps, partial=gaps)
 
     def words(self, batch: Batch, spec: DataSpec) -> str:
         """The first few rows, columns below each other."""

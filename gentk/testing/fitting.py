@@ -30,12 +30,28 @@ def _misfit(value: Any, leaf: Leaf, shape: tuple[int, ...], drawn: bool) -> str:
         return f"is a {type(value).__name__}, not a tensor"
     if tuple(value.shape) != shape:
         return f"has shape {tuple(value.shape)}, the spec says {shape}"
-    wanted = torch.int64 if leaf.classes else torch.float32
+    wanted = torch.int64 if leaf.classes else torch.float64 if leaf.double else torch.float32
     if value.dtype != wanted and not (drawn and value.dtype == torch.float64 and not leaf.classes):
         return f"is {str(value.dtype).removeprefix('torch.')}, must be {str(wanted).removeprefix('torch.')}"
     if not value.numel():
         return ""
+    if leaf.columns and not leaf.classes:
+        return _columns(value, leaf)
     return _classes(value, leaf.classes) if leaf.classes else _numbers(value, leaf, drawn)
+
+
+def _columns(value: Tensor, leaf: Leaf) -> str:
+    """Of rows or steps: NaN only where something may be missing, whole numbers and states that there are."""
+    for j, column in enumerate(leaf.columns):
+        numbers = value[..., j].double()
+        if bool(numbers.isinf().any()) or (bool(numbers.isnan().any()) and not column.missing):
+            return f"holds {'infinity' if bool(numbers.isinf().any()) else 'NaN'} in the column '{column.name}'"
+        there = numbers[~numbers.isnan()]
+        if column.kind in ("integer", "category") and bool((there != there.round()).any()):
+            return f"holds a number in the column '{column.name}' that is not whole"
+        if column.kind == "category" and len(there) and not (0 <= float(there.min()) and float(there.max()) < len(column.names)):
+            return f"holds a state in the column '{column.name}' beyond its {len(column.names)}"
+    return ""
 
 
 def _classes(value: Tensor, classes: int) -> str:

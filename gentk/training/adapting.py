@@ -19,7 +19,7 @@ from ..sampling import default_sampler, stream
 from ..text import cause, one_line
 from ..weights.skeleton import skeleton
 from .fitting import fitting, statistical
-from .order import First, fetch
+from .order import First, fetch, some
 
 STEPS = 2  # of a sampler, in which it meets what it was told
 LOOKED_AT = 256  # examples in which a hidden label would be found
@@ -46,7 +46,7 @@ def refuse_hidden(recipe: Recipe, kind: type, dataset: Dataset) -> None:
     """Raises UsageError where labels are hidden (class number `classes`) from a model that does not know hidden labels."""
     if getattr(kind, "hidden_labels", False) or not len(dataset):
         return
-    batch = fetch(dataset, range(min(LOOKED_AT, len(dataset))))
+    batch = fetch(dataset, some(len(dataset), LOOKED_AT))
     for key, leaf in dataset.spec.conditions.items():
         if leaf.classes and bool((batch[key] >= leaf.classes).any()):
             specs = lookup.specs("models", recipe.model.plugin)

@@ -1,4 +1,4 @@
-"""What a model's kind of number makes of a data set: rows of columns as vectors for those that do not know columns, and float32 for nets."""
+"""A data set as a model can take it: rows of columns as vectors for one that does not know columns, and float32 for networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from ..protocols import Batch, Dataset, StatisticsModel, can
 from ..table_encoding import encoded
-from .order import Indices, fetch
+from .order import Indices, fetch, some
 
 LOST = 1e-3  # of a number's deviation, beyond which float32 is said to lose it
 LOOKED_AT = 1000
@@ -43,13 +43,14 @@ class Narrow:
 
     def _warn(self) -> None:
         """Says where float32 holds numbers by less than a thousandth of their deviation."""
-        batch = fetch(self.source, range(min(LOOKED_AT, len(self.source))))
+        batch = fetch(self.source, some(len(self.source), LOOKED_AT))
         for key, leaf in self.source.spec.leaves.items():
             if leaf.double and len(batch[key]) > 1:
                 x = batch[key].double().flatten(1)
                 lost = (x - x.float().double()).abs().amax(0) / x.std(0).clamp(min=torch.finfo(torch.float64).tiny)
                 if bool((lost[x.std(0) > 0] > LOST).any()):
-                    print(f"{key}: float32, in which networks compute, holds these numbers too coarsely: subtract their mean first", file=sys.stderr)
+                    why = "float32, in which networks compute, holds these numbers too coarsely: subtract their mean first"
+                    print(f"{key}: {why}", file=sys.stderr)
 
     def __len__(self) -> int:
         return len(self.source)

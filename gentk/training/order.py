@@ -75,11 +75,18 @@ class Order:
         return found
 
 
+def some(n: int, size: int) -> Indices:
+    """`size` of n examples: all of them in order or, where there are more, always the same pseudo-random choice. The first ones are often
+    of one class."""
+    return np.arange(n) if size >= n else permuted(np.arange(size, dtype=np.int64), n, mixed("some", n))
+
+
 class First:
-    """The first `size` examples of a data set."""
+    """`size` examples of a data set: see `some`."""
 
     def __init__(self, dataset: Dataset, size: int) -> None:
         self.whole, self.size, self.spec = dataset, min(size, len(dataset)), dataset.spec
+        self.chosen = some(len(dataset), self.size)
         if (decoder := getattr(dataset, "decoder", None)) is not None:
             self.decoder = decoder
         if hasattr(dataset, "nbytes"):
@@ -94,10 +101,10 @@ class First:
     def __getitem__(self, index: int) -> Batch:
         if not 0 <= index < self.size:
             raise IndexError(index)
-        return self.whole[index]
+        return self.whole[int(self.chosen[index])]
 
     def batch(self, indices: Sequence[int] | Indices, noise: Philox | None = None) -> Batch:
-        return fetch(self.whole, indices, noise)
+        return fetch(self.whole, self.chosen[np.asarray(indices, np.int64)], noise)
 
 
 def fetch(dataset: Dataset, indices: Sequence[int] | Indices, noise: Philox | None = None) -> Batch:

@@ -23,7 +23,7 @@ from .distributed import Ranks
 from .feed import helper, near, pinned
 from .gradient import GradientRounds, micro_batches
 from .logs import Logs, Means, read
-from .order import Order, fetch, indices_of, mixed, seed_all
+from .order import Order, fetch, indices_of, mixed, seed_all, some
 from .precision import autocast_dtype
 from .statistics import one_pass
 from .validation import likelihood, losses
@@ -138,8 +138,10 @@ class Trainer:
         self.prepare()
         model, size, examples = self.averaged, min(size, len(self.validation)), self.validation
 
+        chosen = some(len(examples), size)
+
         def held_out(rows: range) -> Batch:
-            return self._to_device(fetch(examples, rows))
+            return self._to_device(fetch(examples, chosen[rows.start : rows.stop]))
 
         if self._gradient is None:
             return likelihood(model, held_out, size, self.device)

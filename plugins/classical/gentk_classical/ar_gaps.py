@@ -49,11 +49,13 @@ def least_squares(square: Tensor, cross: Tensor) -> tuple[Tensor, Tensor]:
 
 def square_root(covariance: Tensor) -> Tensor:
     """R with R Rᵀ the covariance (…, m, m), also where it has directions without variance."""
+    root: Tensor
     root, failed = torch.linalg.cholesky_ex(covariance)
     if not bool(failed.any()):
         return root
     values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp(min=0).sqrt()[..., None, :]
+    found: Tensor = vectors * values.clamp(min=0).sqrt()[..., None, :]
+    return found
 
 
 def simulated(

@@ -47,6 +47,14 @@ class KDEConfig(_Config):
     covariance: Literal["full", "isotropic"] = Field("full", description="The kernel has the data's shape, or is a ball.")
 
 
+class CopulaConfig(_Config):
+    """Columns of any law, joined by a Gaussian."""
+
+    quantiles: int = Field(1000, ge=2, le=100_000, description="Of each number: how many of its values are kept.")
+    per_class: bool | None = Field(None, description="A copula for each class of the condition label; none: where there are labels.")
+    rows: int = Field(100_000, ge=2, description="Examples that the fit sees, at most.")
+
+
 class HMMConfig(_Config):
     """A hidden Markov chain."""
 

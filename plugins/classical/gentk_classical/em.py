@@ -22,7 +22,7 @@ FAINT = -80.0  # log of the least responsibility: no sum notices it, and with 0 
 
 
 class Mixture(NamedTuple):
-    """Σ_k weight_k N(x; mean_k, Σ_k) Π_j chance_j(state | k): (K,), (K, d), the root of each precision, and (K, states) of each category."""
+    """Σ_k weight_k N(x; mean_k, Σ_k) Π_j chance_j(state | k): (K,), (K, d), the roots of the precisions, (K, states) of each category."""
 
     weights: Tensor
     means: Tensor

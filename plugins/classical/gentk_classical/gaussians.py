@@ -86,7 +86,8 @@ class Full:
     def coloured(self, z: Tensor, root: Tensor) -> Tensor:
         d = root.shape[-1]
         if z.shape[-2] > d:  # of many rows, one product costs less than solving for each
-            return z @ torch.linalg.solve_triangular(root, self.eye(d).to(root), upper=True)
+            turned: Tensor = z @ torch.linalg.solve_triangular(root, self.eye(d).to(root), upper=True)
+            return turned
         found: Tensor = torch.linalg.solve_triangular(root.mT, z.mT, upper=False).mT
         return found
 
@@ -148,7 +149,8 @@ class Diagonal:
         return root
 
     def white(self, x: Tensor, means: Tensor, root: Tensor) -> Tensor:
-        return (x - means[:, None]).mul_(self.axes(root)[:, None])
+        found: Tensor = (x - means[:, None]).mul_(self.axes(root)[:, None])
+        return found
 
     def log_det(self, root: Tensor, d: int) -> Tensor:
         return root.log().sum(-1)

@@ -96,7 +96,8 @@ class GMM(nn.Module):
     # ---- the parameters
     def mixture(self, c: int) -> Mixture:
         """That of class c."""
-        return Mixture(self.weights[c], self.means[c], self.root[c], tuple(self.get_buffer(f"chance{j}")[c] for j in range(len(self.states))))
+        chances = tuple(self.get_buffer(f"chance{j}")[c] for j in range(len(self.states)))
+        return Mixture(self.weights[c], self.means[c], self.root[c], chances)
 
     def all(self) -> Mixture:
         """Every class's components side by side, C·K of them; the weights are log p(c) + log π."""
@@ -183,7 +184,8 @@ class GMM(nn.Module):
         count = torch.bincount(nearest, minlength=k).double()
         spread = self._spread(places[:, :d] - centres[nearest, :d])[None]
         member = nn.functional.one_hot(nearest, k).double().mT
-        chances = tuple(shares(counts := member @ part + 1, counts) for part in torch.split(places[:, d:].abs(), self.states, 1)) if self.states else ()
+        counts = [member @ part + 1 for part in torch.split(places[:, d:], self.states, 1)] if self.states else []
+        chances = tuple(shares(count, count) for count in counts)
         root = self._factored(spread).expand(k, *spread.shape[1:]).clone()
         mixture = Mixture(count / len(x), centres[:, :d], root, chances)
         for _ in range(TRIAL if self.config.n_init > 1 else 0):
@@ -216,7 +218,8 @@ class GMM(nn.Module):
         for c in range(len(self.weights)):
             if examples[c] > 0:
                 states = tuple(stats[f"states{j}"][c] for j in range(len(self.states)))
-                self._put(c, self._better(c, self.mixture(c), Sums(*(stats[name][c] for name in SUMS), states=states)))
+                sums = Sums(**{name: stats[name][c] for name in SUMS}, states=states)
+                self._put(c, self._better(c, self.mixture(c), sums))
         self.class_share.copy_(examples / examples.sum())
         return told
 
@@ -250,7 +253,7 @@ class GMM(nn.Module):
 
     # ---- what it is for
     def log_prob(self, batch: Batch, noise: Noise) -> Tensor:
-        """log p(x | label), or log p(x) where no label is given, (n,) float64: of a table a density of its numbers, a mass of its states."""
+        """log p(x | label), or log p(x) where no label is given, (n,) float64; of a table, a density of numbers and a mass of states."""
         x = self.rows(batch["x"])
         if self.bins:
             x = self.bins.dequantised(x, noise)

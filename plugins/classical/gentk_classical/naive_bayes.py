@@ -26,7 +26,7 @@ class NaiveBayes(nn.Module):
 
     "gaussian": N(mean, variance) per class and number, by the examples' mean and variance; every variance grows by var_smoothing times
     the largest variance of a number over all examples. Quantised numbers have the mass that the Gaussian gives to their bin. "bernoulli":
-    two values, low and high; p(high) = (count + α) / (examples + 2α). Of a table, categories have p(state) = (count + α) / (examples + α K),
+    two values, low and high; p(high) = (count + α) / (examples + 2α). Of a table, categories have p(state) = (count + α) / (examples + αK),
     and what is missing is left out of every sum and product.
 
     State, float64: class_share (C,), means (C, d), and variances (C, d), which are 0 for "bernoulli"; its means are p(high). Of a table,

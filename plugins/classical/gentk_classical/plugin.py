@@ -19,6 +19,8 @@ def gentk_models() -> Iterator[ModelSpec]:
     yield _model("naive-bayes", "naive_bayes:NaiveBayes", "NaiveBayesConfig", "Numbers independent given the class: Gaussian or Bernoulli",
                  check="points")  # fmt: skip
     yield _model("kde", "kde:KDE", "KDEConfig", "Kernel density estimate", "Parzen 1962", check="points")
+    yield _model("copula", "copula:Copula", "CopulaConfig", "Columns of any law joined by a Gaussian: for tables", "Sklar 1959",
+                 check="points")  # fmt: skip
     yield _model("hmm", "hmm:HMM", "HMMConfig", "Hidden Markov model with Gaussian or categorical emissions", "Rabiner 1989")
     yield _model("markov", "markov:Markov", "MarkovConfig", "Markov chain of order n, from data or a given matrix", "Markov 1906")
     yield _model("ar", "ar:AR", "ARConfig", "Autoregression AR(p): fit, forecast, intervals", "Yule 1927")
@@ -30,6 +32,7 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     for name, summary in (
         ("gmm", "Two half-moons, a mixture for each"),
         ("naive-bayes", "Digits of 8×8, a Gaussian per pixel and class"),
+        ("copula", "Irises of three species, a copula for each"),
         ("hmm", "Hidden kinds of words in generated sentences"),
         ("markov", "Generated sentences, letter by letter"),
         ("ar", "Airline passengers from the twelve months before"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from gentk.errors import GentkError, UsageError
+from gentk.modalities.pictures import fitted, suffixes, trouble
 from gentk.protocols import DataSpec, Leaf
 
 from . import options
@@ -23,9 +27,12 @@ if TYPE_CHECKING:
 
     from gentk.protocols import Noise
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 KEPT = 2**30
 """Bytes of decoded images kept in memory; a folder that needs more is decoded every time."""
+
+
+PATIENCE = 2.0  # seconds after which the look at all files says what it does
+LOOKED_AT = 200  # images of which the size is chosen
 
 
 class Folder:
@@ -34,9 +41,13 @@ class Folder:
     def __init__(self, chosen: options.Folder, split: str) -> None:
         checked(split, "folder")
         self.root = Path(chosen.path).expanduser()
-        self.size, self.channels, self.flip = chosen.size, chosen.channels, chosen.flip and split == "train"
-        found = _images(self.root)
+        self.channels, self.flip = chosen.channels, chosen.flip and split == "train"
+        found = _images(self.root, skip_broken=chosen.skip_broken)
         names = [path.relative_to(self.root) for path in found]
+        self.size = chosen.size or _size(found)
+        labels = _in_classes(names) if chosen.labels is None else chosen.labels
+        if split == "train":
+            self._say(chosen, names, labels=labels)
         order = [zlib.crc32(name.as_posix().encode()) for name in names]  # by name: the same split wherever the folder lies
         self.files = [found[i] for i in rows(order, chosen.test_share, split)]
         if not self.files:
@@ -45,10 +56,19 @@ class Folder:
         leaf = Leaf(shape=(self.channels, self.size, self.size), range=(-1, 1), levels=256)
         self.spec = DataSpec(modality="image", leaves={"x": leaf})
         self.labels: NDArray[np.int64] | None = None
-        if chosen.labels:
+        if labels:
             self._label(names, rows(order, chosen.test_share, "train"))
         self._kept: dict[int, NDArray[np.uint8]] = {}
         self._keep = len(self.files) * self.channels * self.size**2 <= KEPT
+
+    def _say(self, chosen: options.Folder, names: Sequence[Path], *, labels: bool) -> None:
+        """What was chosen because nobody did."""
+        told = [] if chosen.size else [f"resized to {self.size}×{self.size} (dataset.options.size)"]
+        if labels and chosen.labels is None:
+            classes = len({name.parts[0] for name in names})
+            told.append(f"the {classes} sub-folders are the classes of `label` (dataset.options.labels=false: they are not)")
+        if told:
+            print(f"folder {self.root}: {len(names):,} images, {'; '.join(told)}", file=sys.stderr)
 
     def _label(self, names: Sequence[Path], training: NDArray[np.int64]) -> None:
         if loose := [name for name in names if len(name.parts) < 2]:
@@ -92,41 +112,77 @@ class Folder:
         return image
 
 
+def _in_classes(names: Sequence[Path]) -> bool:
+    """Whether every image lies in one of several sub-folders."""
+    return all(len(name.parts) > 1 for name in names) and len({name.parts[0] for name in names}) > 1
+
+
 def folder(
     split: str = "train",
     *,
     path: str,
-    size: int = 64,
+    size: int | None = None,
     channels: int = 3,
     flip: bool = False,
-    labels: bool = False,
+    labels: bool | None = None,
+    skip_broken: bool = False,
     test_share: float = 0.1,
 ) -> Folder:
-    """The images below `path`. `flip` acts on the training split only. Raises UsageError where there is none."""
-    given = {"path": path, "size": size, "channels": channels, "flip": flip, "labels": labels, "test_share": test_share}
-    return Folder(options.Folder.model_validate(given), split)
+    """The images below `path`. `flip` acts on the training split only. Raises UsageError for none, and for some that cannot be read."""
+    given = {"path": path, "size": size, "channels": channels, "flip": flip, "labels": labels, "skip_broken": skip_broken}
+    return Folder(options.Folder.model_validate({**given, "test_share": test_share}), split)
 
 
 def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     """An image file as (channels, size, size) bytes: turned upright, on white where transparent, resized, its centre kept."""
-    from PIL import Image, ImageOps
-
     try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise GentkError(f"{path} is no readable image ({error}); remove it from the folder") from error
-    ground = Image.new("RGBA", upright.size, "white")
-    flat = Image.alpha_composite(ground, upright).convert("RGB" if channels == 3 else "L")
-    fitted = ImageOps.fit(flat, (size, size), Image.Resampling.LANCZOS)
-    pixels = np.asarray(fitted, np.uint8)
-    return pixels.transpose(2, 0, 1).copy() if channels == 3 else pixels[None].copy()
+        pixels = fitted(path, channels, size, size, resample=Image.Resampling.LANCZOS)
+    except UsageError as error:
+        raise GentkError(f"{error}; remove it from the folder") from error
+    return np.asarray(pixels.round(), np.uint8)
 
 
-def _images(root: Path) -> list[Path]:
+# ---------------------------------------------------------------- looking at all of it first
+def _images(root: Path, *, skip_broken: bool) -> list[Path]:
+    """The image files below a folder, each of which can be read as far as its header and its end tell.
+
+    Raises UsageError for a folder without any, and, unless `skip_broken`, for one with files that cannot be read, with some of their names.
+    """
     if not root.is_dir():
         raise UsageError(f"folder {root}: there is no such folder; name one as folder:PATH")
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    known = suffixes()
+    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in known and path.is_file())
+    broken = _broken(found)
+    if broken:
+        shown = "; ".join(f"{path.relative_to(root)}: {why}" for path, why in list(broken.items())[:5])
+        said = f"{len(broken)} of {len(found)} images cannot be read ({shown}{'; …' if len(broken) > 5 else ''})"
+        if not skip_broken:
+            raise UsageError(f"folder {root}: {said}: remove them, or set dataset.options.skip_broken=true")
+        print(f"folder {root}: {said}, and are left out", file=sys.stderr)
+    found = [path for path in found if path not in broken]
     if not found:
-        raise UsageError(f"folder {root}: it holds no image ({', '.join(sorted(SUFFIXES))})")
+        raise UsageError(f"folder {root}: it holds no image (.png, .jpg, .tif …)")
     return found
+
+
+def _broken(files: Sequence[Path]) -> dict[Path, str]:
+    """Why which files cannot be read."""
+    start, told = time.monotonic(), False
+    broken: dict[Path, str] = {}
+    for i, path in enumerate(files):
+        if why := trouble(path):
+            broken[path] = why
+        if not told and time.monotonic() - start > PATIENCE:
+            told = True
+            print(f"looking at {len(files):,} images first: {i:,} so far", file=sys.stderr)
+    return broken
+
+
+def _size(files: Sequence[Path]) -> int:
+    """The middle one of the shorter sides, as a multiple of 8 that is 64 at most."""
+    sides = []
+    for path in files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT]:
+        with Image.open(path) as image:
+            sides.append(min(image.size))
+    middle = sorted(sides)[len(sides) // 2]
+    return min(64, max(8, middle // 8 * 8))

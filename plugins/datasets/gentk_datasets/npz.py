@@ -40,7 +40,8 @@ class Npz:
         n = len(leaves["x"])
         part = shuffled_rows(n, chosen.test_share, checked(split, "npz"))
         if not len(part):
-            raise UsageError(f"{path}: no example is in the split '{split}' ({n} examples, dataset.options.test_share = {chosen.test_share}: raise it)")
+            why = f"{n} examples, dataset.options.test_share = {chosen.test_share}: raise it"
+            raise UsageError(f"{path}: no example is in the split '{split}' ({why})")
         training = shuffled_rows(n, chosen.test_share, "train")
         modality = chosen.modality or _modality(leaves["x"], path)
         bytes_image = modality == "image" and leaves["x"].dtype == np.uint8

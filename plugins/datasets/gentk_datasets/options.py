@@ -47,10 +47,13 @@ class Folder(Options):
     """Of folder:PATH."""
 
     path: str = Field(description="The folder; images in its sub-folders count too.")
-    size: int = Field(64, ge=4, le=2048, description="Height and width; the shorter side is resized to it and the centre kept.")
+    size: int | None = Field(
+        None, ge=4, le=2048, description="Height and width, to which the shorter side is resized; left out: as the images are, 64 at most."
+    )
     channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for colour.")
     flip: bool = Field(False, description="Mirror half of the training examples, drawn anew each time.")
-    labels: bool = Field(False, description="Give the first sub-folder's name as the condition `label`.")
+    labels: bool | None = Field(None, description="The first sub-folder's name is the condition `label`; left out: where all lie in some.")
+    skip_broken: bool = Field(False, description="Go on without the files that cannot be read.")
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of the images held out as the split `test`.")
 
 
@@ -144,6 +147,16 @@ class OwnTable(Options):
     encoding: str = Field("", description="Of the file, such as cp1252; left out: UTF-8, or what a mark at its start says.")
     separator: str = Field("", max_length=1, description="What stands between two cells; left out: what fits the first lines best.")
     test_share: float = Field(0.2, ge=0, lt=1, description="Share of the rows held out as the split `test`.")
+
+
+class Bundled(Options):
+    """Of diabetes, which has none."""
+
+
+class BundledClasses(Options):
+    """Of iris, wine and breast-cancer."""
+
+    labels: bool = Field(True, description="Give the class as the condition `label`.")
 
 
 class Sprinkler(Options):

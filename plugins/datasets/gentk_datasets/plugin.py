@@ -57,6 +57,14 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
         "gentk_datasets.options:Sprinkler",
         summary="Clouds, sprinkler, rain, wet grass: four variables of a known graph",
     )
+    for name, options, summary in (
+        ("iris", "BundledClasses", "Four lengths of irises, 3 species (comes with scikit-learn)"),
+        ("wine", "BundledClasses", "Thirteen measurements of wines, 3 growers (comes with scikit-learn)"),
+        ("breast-cancer", "BundledClasses", "Thirty measurements of cell nuclei, 2 classes (comes with scikit-learn)"),
+        ("diabetes", "Bundled", "Ten measurements of patients and a year's progress (comes with scikit-learn)"),
+    ):
+        target = f"gentk_datasets.bundled:{name.replace('-', '_')}"
+        yield DatasetSpec(name, target, "table", f"gentk_datasets.options:{options}", summary=summary)
     yield DatasetSpec(
         "table",
         "gentk_datasets.table_files:table",

@@ -142,7 +142,7 @@ def _clock(name: str, found: Found, lost: int) -> Clock | None:
     """When the steps are, of which differences have lost the first; says where some are left out."""
     clock, gaps = clock_of(found.clock, found.times[lost:])
     if gaps:
-        print(f"data set {name}: {gaps} steps are left out between these dates; the steps before and after count as neighbours", file=sys.stderr)
+        print(f"data set {name}: {gaps} steps are left out between these dates; those around count as neighbours", file=sys.stderr)
     elif clock is None and found.times and format_of(found.times[:100]):
         print(f"data set {name}: its dates do not follow each other in equal steps, and are not looked at", file=sys.stderr)
     return clock if not gaps else None

@@ -35,34 +35,30 @@ LONGEST = 200  # characters of a state's name
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,14})", re.ASCII)  # 007 is no number, and 2⁵³ is where float64 begins to leave some out
 
 
-class TableFile:
-    """Leaf `x` (V,) float64 with a `Column` each; the condition `label` where a column is named as it."""
+class Rows:
+    """Leaf `x` (V,) float64 with a `Column` each; the condition `label` where there are classes.
 
-    def __init__(self, chosen: options.OwnTable, split: str) -> None:
-        checked(split, "table")
-        self.path = Path(chosen.path).expanduser()
-        cells = read_cells(self.path, encoding=chosen.encoding, separator=chosen.separator)
-        names = _wanted(cells, chosen)
-        seen = _looked_at(cells, names)
-        kinds = {name: _kind(cells, one, chosen, label=name == chosen.label) for name, one in seen.items()}
-        label = kinds.pop(chosen.label) if chosen.label else None
-        if not kinds:
-            raise UsageError(f"table {self.path}: no column is left beside the label")
-        x, classes = _values(cells, kinds, label, seen)
-        part = shuffled_rows(len(x), chosen.test_share, split)
-        if not len(part):
-            raise UsageError(f"table {self.path}: no row is in the split '{split}' ({len(x)} rows; raise dataset.options.test_share)")
-        training = shuffled_rows(len(x), chosen.test_share, "train")
+    `x` (N, V), `classes` (N,) whose names are those of the column `label`; both are cut to the split.
+    """
+
+    def __init__(
+        self,
+        x: NDArray[np.float64],
+        columns: tuple[Column, ...],
+        classes: NDArray[np.int64] | None,
+        label: Column | None,
+        split: str,
+        share: float,
+    ) -> None:
+        part, training = shuffled_rows(len(x), share, split), shuffled_rows(len(x), share, "train")
         self.x, self.classes = torch.from_numpy(x[part]), None if classes is None else torch.from_numpy(classes[part])
-        leaf = Leaf(shape=(len(kinds),), double=True, columns=tuple(kinds.values()))
+        labelled = label is not None and classes is not None
         self.spec = DataSpec(
             modality="table",
-            leaves={"x": leaf},
-            conditions={"label": Leaf(classes=len(label.names), names=label.names, columns=(label,))} if label else {},
-            frequencies={} if label is None or classes is None else {"label": shares(classes[training], len(label.names))},
+            leaves={"x": Leaf(shape=(len(columns),), double=True, columns=columns)},
+            conditions={"label": Leaf(classes=len(label.names), names=label.names, columns=(label,))} if label and labelled else {},
+            frequencies={"label": shares(classes[training], len(label.names))} if label and classes is not None else {},
         )
-        if split == "train":
-            print(f"data set table: {len(x):,} rows of {_told(list(kinds.values()), label)}", file=sys.stderr)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -77,6 +73,27 @@ class TableFile:
         chosen = torch.as_tensor(np.asarray(indices, np.int64))
         batch = {"x": self.x[chosen]}
         return batch if self.classes is None else {**batch, "label": self.classes[chosen]}
+
+
+class TableFile(Rows):
+    """The rows of a file, whose columns are what their cells say."""
+
+    def __init__(self, chosen: options.OwnTable, split: str) -> None:
+        checked(split, "table")
+        self.path = Path(chosen.path).expanduser()
+        cells = read_cells(self.path, encoding=chosen.encoding, separator=chosen.separator)
+        names = _wanted(cells, chosen)
+        seen = _looked_at(cells, names)
+        kinds = {name: _kind(cells, one, chosen, label=name == chosen.label) for name, one in seen.items()}
+        label = kinds.pop(chosen.label) if chosen.label else None
+        if not kinds:
+            raise UsageError(f"table {self.path}: no column is left beside the label")
+        x, classes = _values(cells, kinds, label, seen)
+        super().__init__(x, tuple(kinds.values()), classes, label, split, chosen.test_share)
+        if not len(self):
+            raise UsageError(f"table {self.path}: no row is in the split '{split}' ({len(x)} rows; raise dataset.options.test_share)")
+        if split == "train":
+            print(f"data set table: {len(x):,} rows of {_told(list(kinds.values()), label)}", file=sys.stderr)
 
 
 def table(
@@ -172,7 +189,8 @@ def _kind(cells: Cells, seen: Seen, chosen: options.OwnTable, *, label: bool) ->
     if seen.many or len(texts) > chosen.states:
         few = f"{'more than ' * seen.many}{len(texts):,} different texts, such as {texts[0][:30]!r}"
         odd = _odd(texts, seen, cells)
-        raise UsageError(f"{where} has {few}{odd}: leave it out with dataset.options.drop={seen.name}, or allow more dataset.options.states")
+        remedy = f"leave it out with dataset.options.drop={seen.name}, or allow more dataset.options.states"
+        raise UsageError(f"{where} has {few}{odd}: {remedy}")
     if long := [text for text in texts if len(text) > LONGEST]:
         raise UsageError(f"{where}, line {seen.texts[long[0]]}: a text of {len(long[0]):,} characters is no category: drop the column")
     return Column(name=seen.name, kind="category", names=tuple(sorted(texts)), missing=gaps)

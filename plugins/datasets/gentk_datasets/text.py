@@ -101,7 +101,8 @@ def text(
     chosen = options.OwnText(path=path, unit=unit, lines=lines, length=length, stride=stride, test_share=test_share, encoding=encoding)
     place = Path(path).expanduser()
     whole = _texts(place, chosen)
-    found = _part(whole, chosen.test_share, checked(split, "text")) if lines else [_part(whole[0], chosen.test_share, checked(split, "text"))]
+    part = checked(split, "text")
+    found = _part(whole, test_share, part) if lines else [_part(whole[0], test_share, part)]
     names = sorted({token for texts in whole for token in texts})
     if not names:
         raise UsageError(f"text {path}: there is no text in this file")

@@ -85,9 +85,14 @@ def test_flips_are_drawn_for_training_only(tmp_path: Path) -> None:
 def test_a_broken_image_is_named(tmp_path: Path) -> None:
     paint(tmp_path / "good.png", 0)
     (tmp_path / "bad.png").write_bytes(b"no image")
-    data = folder(path=str(tmp_path), size=8, test_share=0)
-    with pytest.raises(GentkError, match=r"bad\.png") as caught:
-        data.batch(range(2))
+    with pytest.raises(UsageError, match=r"1 of 2 images cannot be read \(bad\.png: its content") as caught:
+        folder(path=str(tmp_path), size=8, test_share=0)
+    assert "\n" not in str(caught.value) and "skip_broken=true" in str(caught.value)
+    data = folder(path=str(tmp_path), size=8, test_share=0, skip_broken=True)
+    assert [file.name for file in data.files] == ["good.png"]
+    (tmp_path / "good.png").write_bytes(b"")  # meanwhile
+    with pytest.raises(GentkError, match=r"good\.png") as caught:
+        data.batch([0])
     assert "\n" not in str(caught.value)
 
 
