@@ -17,6 +17,8 @@ from .config import CopulaConfig
 from .gaussians import patterns
 from .mixed import Kinds
 
+ROWS = 20_000  # that the correlations are taken of
+ROUNDS = 40  # of drawing scores and taking their correlations
 SWEEPS = 20  # of Gibbs, after which what is known of atoms has told what it knows
 EDGE = 1e-12  # least width of the cell of a value that came
 
@@ -25,8 +27,8 @@ class Copula(nn.Module):
     """x_j = F_j⁻¹(Φ(z_j)), z ~ N(0, R), of all rows or for each class.
 
     F_j is the law of the training rows: of a number their quantiles, so that values that came often come again; of a category its shares,
-    the states in the order of their frequency. R are the correlations of the normal scores Φ⁻¹ of the ranks, pair by pair where something
-    is missing, made positive. A value that came often stands for a whole cell of scores: given it, the score is drawn within that cell.
+    the states in the order of their frequency. R are the correlations of the normal scores Φ⁻¹ of the ranks. A value that came often stands
+    for a whole cell of scores, and so does one that is missing: given it, the score is drawn within that cell, in the fit as in `impute`.
 
     State, float64: class_share (C,), quantiles (C, d, Q), shares{j} (C, states), correlation (C, V, V), scores in the order of the columns.
     """
@@ -70,7 +72,7 @@ class Copula(nn.Module):
             self.class_share[c] = len(own) / len(x)
             own = own if len(own) > 1 else x
             self._marginals(c, own)
-            self.correlation[c] = correlations(self._scores(c, own))
+            self.correlation[c] = self._joined(c, own[:ROWS])
 
     def _marginals(self, c: int, x: Tensor) -> None:
         levels = (torch.arange(self.config.quantiles, dtype=torch.float64, device=x.device) + 0.5) / self.config.quantiles
@@ -105,11 +107,27 @@ class Copula(nn.Module):
         ends = self.shares(j)[c][order].cumsum(0)
         return order, ends / ends[-1]
 
-    def _scores(self, c: int, x: Tensor) -> Tensor:
-        """Φ⁻¹ of the middle of each value's cell, (n, V); NaN where it is missing."""
+    def _joined(self, c: int, x: Tensor) -> Tensor:
+        """R (V, V): the correlations of scores that are drawn within their cells, and of missing ones anywhere, given R (Hoff 2007,
+        "Extending the rank likelihood for semiparametric copula estimation"), averaged over the second half of the rounds."""
         low, high = self._cells(c, x)
-        found: Tensor = torch.special.ndtri(((low + high) / 2).clamp(EDGE, 1 - EDGE))
-        return found
+        gone = low.isnan()
+        low, high = low.masked_fill(gone, 0.0), high.masked_fill(gone, 1.0)
+        z: Tensor = torch.special.ndtri(((low + high) / 2).clamp(EDGE, 1 - EDGE))
+        wide = ((high - low) > 2 / self.config.quantiles).any(0).nonzero()[:, 0].tolist()
+        found, total = correlations(z), torch.zeros_like(self.correlation[c])
+        if not wide:
+            return found
+        for k in range(ROUNDS):
+            inverse = torch.linalg.inv(found)
+            for i in wide:
+                variance = 1 / inverse[i, i]
+                mean = z[:, i] - variance * (z @ inverse[:, i])
+                z[:, i] = truncated(mean, variance.sqrt(), low[:, i], high[:, i], torch.rand(len(z), dtype=z.dtype, device=z.device))
+            found = correlations(z)
+            if k >= ROUNDS // 2:
+                total += found / (ROUNDS - ROUNDS // 2)
+        return correlated(total)
 
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
         """Nothing: `start` saw what is kept."""
@@ -222,13 +240,14 @@ def truncated(mean: Tensor, deviation: Tensor, low: Tensor, high: Tensor, u: Ten
 
 
 def correlations(z: Tensor) -> Tensor:
-    """Of scores z (n, V) with gaps, pair by pair, with eigenvalues of at least 1e-6 and a diagonal of ones: (V, V)."""
-    there = (~z.isnan()).double()
-    count = (there.mT @ there).clamp(min=1)
-    filled = (z - z.nanmean(0)).nan_to_num()
-    square = filled.mT @ filled / count
-    spread = (filled.square().mT @ there / count).clamp(min=1e-300).sqrt()
-    found = square / (spread * spread.mT)
+    """Of scores z (n, V): (V, V); 0 with a column that does not vary."""
+    z = z - z.mean(0)
+    spread = z.square().sum(0).sqrt()
+    return correlated(z.mT @ z / (spread[:, None] * spread).clamp(min=1e-300))
+
+
+def correlated(found: Tensor) -> Tensor:
+    """The matrix (V, V) with eigenvalues of at least 1e-6 and a diagonal of ones."""
     found = torch.where(torch.isfinite(found), found, 0.0).clamp(-1, 1)
     found.fill_diagonal_(1)
     vectors = torch.linalg.eigh((found + found.mT) / 2)

@@ -205,6 +205,8 @@ class GMM(nn.Module):
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
         found = [expected(self.kind, self.mixture(c), x, self.dtype) for c, x in self.classes_of(batch)]
         told = {name: torch.stack([getattr(sums, name) for sums in found]) for name in SUMS}
+        if self.kinds:  # in the table's own units
+            told["log_likelihood"] -= torch.stack([self._unit(x).sum() for _, x in self.classes_of(batch)])
         return told | {f"states{j}": torch.stack([sums.states[j] for sums in found]) for j in range(len(self.states))}
 
     def update(self, stats: Mapping[str, Tensor]) -> dict[str, float]:
