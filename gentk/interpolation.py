@@ -12,7 +12,7 @@ from .encoding import STEPS, encode, way
 from .errors import UsageError
 from .noise import Philox
 from .protocols import Batch, Blendable, Decoder, Denoiser, Encoder, LatentPrior, Sampler, can
-from .sampling import Samples, as_batch, evaluating, final_data, finish, place_of, sample
+from .sampling import Samples, as_batch, evaluating, final_data, finish, place_of, resolve_conditions, sample
 
 
 def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
@@ -38,6 +38,17 @@ def seeds(model: Any, chosen: list[int]) -> Tensor:
     raise UsageError(f"{type(model).__name__} has nothing to interpolate: it is neither a Denoiser nor has it a prior of latents")
 
 
+def conditions_at(model: Any, chosen: Sequence[int], cond: Any) -> dict[str, Tensor]:
+    """The conditions of the first sample of each seed, (len(chosen), …): what is asked for, in turn, else what that seed draws."""
+    place, found = place_of(model), []
+    asked = {key: model.conditions[key].prepare(value, len(chosen)) for key, value in cond.items()}
+    for i, seed in enumerate(chosen):
+        noise = Philox(seed, [0], place.device, dtype=torch.promote_types(place.dtype, torch.float32))
+        told = {key: value[i : i + 1] for key, value in asked.items()}
+        found.append(resolve_conditions(model.conditions, told, noise, first=0, total=1))
+    return {key: torch.cat([one[key] for one in found]).cpu() for key in found[0]}
+
+
 def interpolate(
     model: Any,
     ends: Tensor | Batch,
@@ -51,7 +62,8 @@ def interpolate(
     """`frames` samples from each end to the next, both included: (len(ends) − 1) · frames, pair by pair.
 
     ends: what they are made from (`seeds`), or examples, which are encoded first (with `options`, as `gentk.encode` takes them) and met
-    again at both ends. A sampler that draws fresh noise would jump between the frames. With `labels`, each of `ends` (n, …) stays what
+    again at both ends. `cond`: the same for all, or a tensor with the condition of each end (`conditions_at`): between two classes a
+    model that takes shares of classes is given them, any other one goes over half way. A sampler that draws fresh noise would jump between the frames. With `labels`, each of `ends` (n, …) stays what
     it is and goes from each of these classes to the next: n · (len(labels) − 1) · frames, end by end.
     Raises UsageError for fewer than two ends, or a model that cannot do it.
     """
@@ -71,12 +83,30 @@ def interpolate(
     between: Any = slerp if can(model, Denoiser) or can(model, LatentPrior) else torch.lerp  # without a prior, no sphere to stay on
     shares = torch.linspace(0, 1, frames).tolist()
     path = torch.stack([between(ends[:-1], ends[1:], share) for share in shares], dim=1).flatten(0, 1)
-    asked = {k: _first_ends(v, frames) if isinstance(v, Tensor) else v for k, v in (cond or {}).items()}
+    asked = {k: _first_ends(v, frames) if _of_ends(v, ends) else v for k, v in (cond or {}).items()}
     if can(model, Denoiser):
         return sample(model, len(path), sampler=sampler, cond={**asked, "noise": path})
     if not can(model, Decoder):
         raise UsageError(f"{type(model).__name__} decodes nothing: there is no way back from between the latents")
-    return decoded(model, path, conditions_of(model, asked, len(path)))
+    blended = {k: _blended(model, k, v, frames) for k, v in (cond or {}).items() if _of_ends(v, ends) and blends(model, k)}
+    return decoded(model, path, {**conditions_of(model, asked, len(path), beside=tuple(blended)), **blended})
+
+
+def blends(model: Any, key: str) -> bool:
+    """Whether the model takes shares of classes where this condition wants a class."""
+    return can(model, Blendable) and key in model.blends
+
+
+def _of_ends(value: Any, ends: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0 and len(value) == len(ends)
+
+
+def _blended(model: Any, key: str, values: Tensor, frames: int) -> Tensor:
+    """Shares of the two ends' classes for each frame, (pairs · frames, K)."""
+    place = place_of(model)
+    classes = torch.eye(model.conditions[key].classes, device=place.device, dtype=place.dtype)[values.to(place.device)]
+    shares = torch.linspace(0, 1, frames, device=place.device, dtype=place.dtype)[:, None]
+    return ((1 - shares) * classes[:-1, None] + shares * classes[1:, None]).flatten(0, 1)
 
 
 def _first_ends(values: Tensor, frames: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,8 +68,11 @@ def interpolate(
         ends: Any = examples(found, source, dataset, split, n, asked)
         samples = interpolation.interpolate(made, ends, frames)
     else:
-        ends = interpolation.seeds(made, numbers(seeds, least=1 if way else 2))
-        samples = interpolation.interpolate(made, ends, frames, labels=way, sampler=chosen, cond=asked)
+        these = numbers(seeds, least=1 if way else 2)
+        ends = interpolation.seeds(made, these)
+        cond = asked if way else interpolation.conditions_at(made, these, asked)
+        samples = interpolation.interpolate(made, ends, frames, labels=way, sampler=chosen, cond=cond)
+        told_of(made, cond if not way else {})
     if moving:
         kind.animate(one_by_one(samples, frames), samples.data, path)
     elif path.suffix.lower() == ".png":
@@ -77,6 +81,19 @@ def interpolate(
         samples.save(path)
     told = {"file": str(path), "weights": found.title, "pairs": len(samples) // frames, "frames": frames}
     out.result(told, lambda: people(told))
+
+
+def told_of(model: Any, cond: Mapping[str, Any]) -> None:
+    """Say on stderr between which classes the ways go, where the ends have several."""
+    from ..interpolation import blends
+
+    for key, values in cond.items():
+        classes = values.tolist()
+        if getattr(model.conditions[key], "classes", 0) and len(set(classes)) > 1:
+            names = model.conditions[key].names
+            shown = " → ".join(names[c] if c < len(names) else str(c) for c in classes)
+            how = "blended on the way" if blends(model, key) else "which changes half way"
+            print(f"{key}: {shown}, {how}; --{key.replace('_', '-')} asks for one", file=sys.stderr)
 
 
 def numbers(text: str, least: int = 2) -> list[int]:

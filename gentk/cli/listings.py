@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from ..host import lookup
 from ..text import one_line
+from .options import WHERE, show
 from .out import out
 
 COLUMNS: dict[str, Callable[[Any], dict[str, str]]] = {
@@ -23,7 +24,8 @@ COLUMNS: dict[str, Callable[[Any], dict[str, str]]] = {
 
 def rows(kind: str) -> list[dict[str, str]]:
     """What the core and every usable plugin offer of a kind."""
-    mine = [("gentk", spec) for spec in lookup.specs(kind, lookup.CORE).values()]
+    core = {} if kind == "models" else lookup.specs(kind, lookup.CORE)  # its model only stands in front of others
+    mine = [("gentk", spec) for spec in core.values()]
     theirs = [(plugin.name, spec) for plugin, spec in lookup.host().ask_all(f"gentk_{kind}")]
     return [{kind[:-1]: shown(kind, spec), "plugin": owner, **COLUMNS[kind](spec)} for owner, spec in [*mine, *theirs]]
 
@@ -35,14 +37,29 @@ def shown(kind: str, spec: Any) -> str:
 
 
 def _listing(kind: str) -> typer.Typer:
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False, invoke_without_command=kind in WHERE)
 
-    def show() -> None:
+    def listed() -> None:
         found = rows(kind)
         out.result(found, lambda: table(found, f"no plugin offers {kind}"))
 
-    show.__doc__ = f"List {kind}."
-    app.command()(show)
+    listed.__doc__ = f"List {kind}."
+    if kind not in WHERE:
+        app.command()(listed)
+        return app
+
+    def either(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            listed()
+
+    either.__doc__ = f"List {kind}; or show the options of one."
+    app.callback(invoke_without_command=True)(either)
+
+    def one(name: Annotated[str, typer.Argument(metavar="NAME", help="Which one.")]) -> None:
+        show(kind, name)
+
+    one.__doc__ = "Its options, with type, default and meaning."
+    app.command("show")(one)
     return app
 
 
