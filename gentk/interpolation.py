@@ -62,9 +62,10 @@ def interpolate(
     """`frames` samples from each end to the next, both included: (len(ends) − 1) · frames, pair by pair.
 
     ends: what they are made from (`seeds`), or examples, which are encoded first (with `options`, as `gentk.encode` takes them) and met
-    again at both ends. `cond`: the same for all, or a tensor with the condition of each end (`conditions_at`): between two classes a
-    model that takes shares of classes is given them, any other one goes over half way. A sampler that draws fresh noise would jump between the frames. With `labels`, each of `ends` (n, …) stays what
-    it is and goes from each of these classes to the next: n · (len(labels) − 1) · frames, end by end.
+    again at both ends. A sampler that draws fresh noise would jump between the frames. `cond`: the same for all, or a tensor with the
+    condition of each end (`conditions_at`): between two classes a model that takes shares of classes is given them, any other one goes
+    over half way. With `labels`, each of `ends` (n, …) stays what it is and goes from each of these classes to the next:
+    n · (len(labels) − 1) · frames, end by end.
     Raises UsageError for fewer than two ends, or a model that cannot do it.
     """
     if frames < 2:

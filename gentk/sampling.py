@@ -8,8 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,31 +19,13 @@ from .errors import UsageError, did_you_mean
 from .known_rows import Row, opened
 from .noise import Philox
 from .protocols import Batch, Condition, DataSpec, Decoder, LatentPrior, Sampler, Step, can
+from .samples import Samples as Samples
+from .samples import joined
 
 TOGETHER = 16_000_000  # numbers drawn together at most: large examples come in smaller batches
 BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
 SMALL = 400_000  # numbers that a batch may hold beyond that: a step for a few points costs as much as one for thousands of them
 MOST = 4096  # samples drawn together, however small: with more, what a network computes leaves a core's cache
-
-
-@dataclass
-class Samples:
-    """What was drawn: `batch` holds each leaf (n, …), and the conditions it was drawn for, on the host."""
-
-    batch: dict[str, Tensor]
-    data: DataSpec
-
-    def __len__(self) -> int:
-        return len(next(iter(self.batch.values())))
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self.batch[name]
-
-    def save(self, path: str | Path) -> None:
-        """Write the samples; the suffix chooses the format (a folder: one file each). Raises UsageError for an unknown suffix."""
-        from .host.lookup import modality
-
-        modality(self.data.modality).save(self.batch, self.data, Path(path))
 
 
 def known_conditions(model: Any, sampler: Any) -> dict[str, Condition]:
@@ -300,7 +280,7 @@ def sample(
             known = row.prepare(asked["known"], n)[first : first + len(done["x"])]
             done = {**done, "x": done["x"].cpu().where(known.isnan(), known.to(done["x"].dtype))}
         parts.append({k: v.detach().cpu() for k, v in {**done, **kept}.items()})
-    return Samples({k: torch.cat([part[k] for part in parts]) for k in (parts[0] if parts else ())}, final_data(model))
+    return joined(parts, final_data(model))
 
 
 def with_options(sampler: Any, options: Mapping[str, Any]) -> Sampler:

@@ -49,7 +49,7 @@ def _columns(value: Tensor, leaf: Leaf) -> str:
         there = numbers[~numbers.isnan()]
         if column.kind in ("integer", "category") and bool((there != there.round()).any()):
             return f"holds a number in the column '{column.name}' that is not whole"
-        if column.kind == "category" and len(there) and not (0 <= float(there.min()) and float(there.max()) < len(column.names)):
+        if column.kind == "category" and len(there) and not (float(there.min()) >= 0 and float(there.max()) < len(column.names)):
             return f"holds a state in the column '{column.name}' beyond its {len(column.names)}"
     return ""
 

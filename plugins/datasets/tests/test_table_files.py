@@ -127,7 +127,7 @@ def test_what_is_no_table_is_refused_in_one_line(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize("missing", ["none.csv", "folder.csv"])
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path, missing: str) -> None:
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(UsageError, match="no file|cannot read"):
+    with pytest.raises(UsageError, match=r"no file|cannot read"):
         table(path=str(tmp_path / missing))
 
 
