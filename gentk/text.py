@@ -62,3 +62,14 @@ def size(count: float) -> str:
 def warn(text: object) -> None:
     """One line on stderr."""
     print("warning:", one_line(text, LINE), file=sys.stderr)
+
+
+_noted: set[str] = set()
+
+
+def note(text: object, *, once: str = "") -> None:
+    """One line on stderr for what a person should know of their data. Only the first of equal lines, or of equal `once`, is printed."""
+    line = one_line(text, LINE)
+    if (once or line) not in _noted:
+        _noted.add(once or line)
+        print(line, file=sys.stderr)

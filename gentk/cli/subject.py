@@ -66,6 +66,8 @@ def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler
     found = locate(weights) if weights else bundled(plugin or DEFAULT, recipe)
     config = read_config(found.folder)
     check_plugins(config)
+    if model and config["model"] != model:
+        raise UsageError(f"{found.title} holds weights of the model '{config['model']}', not of '{model}': leave out --model or --recipe")
     recommended = config.get("sampler") or {}
     name = sampler or recommended.get("name") or first_sampler(config)
     spec = lookup.find("samplers", name, config["plugin"]).spec

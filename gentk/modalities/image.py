@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..text import note
 from .arrays import read_x, save_arrays
 from .base import ARRAYS, Modality, leaf
 from .files import replacing_folder, save_picture
-from .pictures import fitted, opacity, suffixes
+from .pictures import SUFFIXES, common_span, opacity, read_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,19 +59,20 @@ class Image(Modality):
         if path.suffix.lower() in ARRAYS:
             return read_x(path, shape).astype(np.float32)
         if not path.is_dir():
-            return _read_file(path, shape)
-        known = suffixes()
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in known and not file.name.startswith("."))
+            return read_picture(path, shape)
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
         if not files:
             raise UsageError(f"{path}: the folder holds no image (.png, .jpg, .tif …)")
-        return np.stack([_read_file(file, shape) for file in files])
+        unsaid = common_span(files)
+        if unsaid:
+            note(f"{path}: the values {unsaid.low:g} … {unsaid.high:g} of its images beyond 8 bits become black … white")
+        return np.stack([read_picture(file, shape, unsaid=unsaid) for file in files])
 
     def read_mask(self, path: str | Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """As `read`; of an image file with an alpha channel that differs from place to place, that: what is opaque is known."""
         path = Path(path)
         if path.suffix.lower() not in ARRAYS and not path.is_dir() and (alpha := opacity(path, *shape[1:])) is not None:
-            found: NDArray[np.float32] = alpha / 127.5 - 1
-            return found
+            return alpha
         return self.read(path, shape)
 
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
@@ -124,9 +126,3 @@ def _save_folder(x: NDArray[Any], path: Path) -> None:
     with replacing_folder(path) as temporary:
         for i, image in enumerate(to_bytes(x)):
             _pillow(image.transpose(1, 2, 0)).save(temporary / f"{i:0{digits}d}.png")
-
-
-def _read_file(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """One image as `shape`, float32 in [-1, 1]: upright, on white where transparent, whatever its depth."""
-    found: NDArray[np.float32] = fitted(path, *shape) / 127.5 - 1
-    return found

@@ -25,6 +25,7 @@ class BayesNet(nn.Module):
     """
 
     Config = BayesNetConfig
+    columns = True
     likelihood: Literal["exact"] = "exact"
     passes = 1
     conditions: Mapping[str, Any] = {}
@@ -32,9 +33,14 @@ class BayesNet(nn.Module):
     def __init__(self, config: BayesNetConfig, data: DataSpec) -> None:
         super().__init__()
         x = data.leaves["x"]
+        if wrong := [column.name for column in x.columns if not x.classes and (column.kind != "category" or len(column.names) < 2)]:
+            raise UsageError(f"a Bayesian network is of categories, and the column '{wrong[0]}' is none: drop it, or take gmm or copula")
+        if gaps := [column.name for column in x.columns if column.missing]:
+            raise UsageError(f"a Bayesian network is counted in whole rows, and '{gaps[0]}' is missing in some: gentk impute fills it in")
+        config = _named(config, data)
         self.config, self.data = config, data
         self.names, self.sizes = list(config.variables), graph.sizes(config.states)
-        if x.shape != (len(self.names),) or not x.classes:
+        if x.shape != (len(self.names),) or not (x.classes or x.columns):
             raise UsageError(f"the graph has {len(self.names)} discrete variables, these data have x {x.shape} with {x.classes} classes")
         if x.classes > max(self.sizes):  # fewer: a declared state that these data happen not to have
             raise UsageError(f"the states of the graph are {max(self.sizes)} at most, these data have {x.classes} classes")
@@ -80,7 +86,7 @@ class BayesNet(nn.Module):
         for v in self.order:
             given = self.table(v)[tuple(x[:, i] for i in self.families[v][:-1])]
             x[:, v] = noise.categorical(given.expand(n, -1).log())
-        return x
+        return x.double() if self.data.leaves["x"].double else x
 
     def query(self, targets: str | Sequence[str], evidence: Mapping[str, int | str] | None = None) -> Tensor:
         """P(targets | evidence), exact: a table with a dimension per target, in their order, summing to 1.
@@ -181,3 +187,16 @@ class BayesNet(nn.Module):
         if isinstance(state, bool) or not isinstance(state, int) or not 0 <= state < self.sizes[v]:
             raise UsageError(f"{name} has no state {state!r}{did_you_mean(str(state), states)}")
         return state
+
+
+def _named(config: BayesNetConfig, data: DataSpec) -> BayesNetConfig:
+    """The config with a variable for each column, where it names none."""
+    x = data.leaves["x"]
+    if config.variables or len(x.shape) != 1:
+        return config
+    if x.columns and not x.classes:
+        return config.model_copy(update={"variables": tuple(c.name for c in x.columns), "states": tuple(c.names for c in x.columns)})
+    if not x.classes:
+        return config
+    columns = tuple(f"x{i}" for i in range(x.shape[0]))
+    return config.model_copy(update={"variables": columns, "states": (x.classes,) * len(columns)})

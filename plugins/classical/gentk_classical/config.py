@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+OF_DATA: Any = {"of_data": True}  # a recipe's value for its own data: it gives way where the data set is another
 
 
 class _Config(BaseModel):
@@ -33,7 +35,12 @@ class NaiveBayesConfig(_Config):
     """Independent numbers given the class."""
 
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
-    var_smoothing: float = Field(1e-9, ge=0, description="gaussian: added to every variance, as a share of the largest one of all data.")
+    var_smoothing: float = Field(
+        1e-9,
+        ge=0,
+        description="gaussian: added to every variance, as a share of the largest one of all data.",
+        json_schema_extra=OF_DATA,
+    )
     alpha: float = Field(1.0, gt=0, description="bernoulli: pseudo-counts of each of the two values.")
 
 
@@ -66,7 +73,11 @@ class HMMConfig(_Config):
     starts: int = Field(1, ge=1, le=100, description="Beginnings, of which the one that is best after twenty passes is fitted.")
     passes: int = Field(100, ge=1, description="Passes of expectation and maximisation, at most.")
     arithmetic: Literal["scaled", "log"] = Field("scaled", description="scaled is fast, and log what it falls back to by itself.")
-    stop: str | None = Field(None, description="categorical: the token that ends an example, by name; none: lengths are drawn as seen.")
+    stop: str | None = Field(
+        None,
+        description="categorical: the token that ends an example, by name; none: lengths are drawn as seen.",
+        json_schema_extra=OF_DATA,
+    )
 
 
 class MarkovConfig(_Config):
@@ -75,9 +86,15 @@ class MarkovConfig(_Config):
     order: int = Field(1, ge=1, le=12, description="How many tokens back a token depends on.")
     alpha: float = Field(0.1, ge=0, description="Weight, in tokens, of the next lower order's law in each law; 0: plain shares.")
     contexts: int = Field(10_000, ge=1, description="Contexts kept, the most frequent; what follows any other is told by a shorter one.")
-    stop: str | None = Field(None, description="The token that ends a text, by name; none: texts are as long as the data's.")
-    matrix: tuple[tuple[float, ...], ...] | None = Field(None, description="The transition matrix, if it is given and not counted.")
-    start: tuple[float, ...] | None = Field(None, description="With a matrix: the law of the first token; left out: all alike.")
+    stop: str | None = Field(
+        None, description="The token that ends a text, by name; none: texts are as long as the data's.", json_schema_extra=OF_DATA
+    )
+    matrix: tuple[tuple[float, ...], ...] | None = Field(
+        None, description="The transition matrix, if it is given and not counted.", json_schema_extra=OF_DATA
+    )
+    start: tuple[float, ...] | None = Field(
+        None, description="With a matrix: the law of the first token; left out: all alike.", json_schema_extra=OF_DATA
+    )
 
     @model_validator(mode="after")
     def _stochastic(self) -> MarkovConfig:
@@ -110,16 +127,24 @@ class ARConfig(_Config):
 class BayesNetConfig(_Config):
     """A directed graph of discrete variables."""
 
-    variables: tuple[str, ...] = Field(min_length=1, max_length=1000, description="Their names, in the order of the data's columns.")
-    states: tuple[Annotated[int, Field(ge=2)] | tuple[str, ...], ...] = Field(
-        description="Of each variable: how many states it has, or their names."
+    variables: tuple[str, ...] = Field(
+        (), max_length=1000, description="Their names, in the order of the data's columns; left out: x0, x1 ….", json_schema_extra=OF_DATA
     )
-    parents: dict[str, tuple[str, ...]] = Field({}, description="Of each variable that has any: those it depends on.")
+    states: tuple[Annotated[int, Field(ge=2)] | tuple[str, ...], ...] = Field(
+        (),
+        description="Of each variable: how many states it has, or their names; left out: the data's classes.",
+        json_schema_extra=OF_DATA,
+    )
+    parents: dict[str, tuple[str, ...]] = Field(
+        {}, description="Of each variable that has any: those it depends on.", json_schema_extra=OF_DATA
+    )
     smoothing: float = Field(1.0, ge=0, description="Added to every count: a Dirichlet prior's pseudo-counts.")
 
     @model_validator(mode="after")
     def _sound(self) -> BayesNetConfig:
         from .graph import check
 
+        if self.variables and not self.states:
+            raise ValueError("states: say how many states each variable has, or their names")
         check(self.variables, self.states, self.parents)
         return self

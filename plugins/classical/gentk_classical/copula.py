@@ -30,7 +30,8 @@ class Copula(nn.Module):
     the states in the order of their frequency. R are the correlations of the normal scores Φ⁻¹ of the ranks. A value that came often stands
     for a whole cell of scores, and so does one that is missing: given it, the score is drawn within that cell, in the fit as in `impute`.
 
-    State, float64: class_share (C,), quantiles (C, d, Q), shares{j} (C, states), correlation (C, V, V), scores in the order of the columns.
+    State, float64: class_share (C,), rows (C,) that each law is of, quantiles (C, d, Q), shares{j} (C, states), correlation (C, V, V) of the
+    scores in the order of numbers, then categories.
     """
 
     Config = CopulaConfig
@@ -39,6 +40,7 @@ class Copula(nn.Module):
     class_share: Tensor
     quantiles: Tensor
     correlation: Tensor
+    rows: Tensor
 
     def __init__(self, config: CopulaConfig, data: DataSpec) -> None:
         super().__init__()
@@ -50,6 +52,7 @@ class Copula(nn.Module):
         self.conditions: Mapping[str, Condition] = {"label": Label.of(data)} if self.per_class else {}
         classes, width = data.conditions["label"].classes if self.per_class else 1, len(self.kinds.numbers) + len(self.kinds.categories)
         self.register_buffer("class_share", torch.full((classes,), 1 / classes, dtype=torch.float64))
+        self.register_buffer("rows", torch.ones(classes, dtype=torch.float64))
         self.register_buffer("quantiles", torch.zeros(classes, len(self.kinds.numbers), config.quantiles, dtype=torch.float64))
         for j, (_, states) in enumerate(self.kinds.categories):
             self.register_buffer(f"shares{j}", torch.full((classes, states), 1 / states, dtype=torch.float64))
@@ -71,6 +74,7 @@ class Copula(nn.Module):
             own = x[label == c]
             self.class_share[c] = len(own) / len(x)
             own = own if len(own) > 1 else x
+            self.rows[c] = len(own)
             self._marginals(c, own)
             self.correlation[c] = self._joined(c, own[:ROWS])
 
@@ -101,6 +105,10 @@ class Copula(nn.Module):
             high.append(ends[where].masked_fill(gone, math.nan))
         return torch.stack(low, 1), torch.stack(high, 1)
 
+    def _often(self, c: int) -> float:
+        """The width of a cell beyond which its value came more than twice."""
+        return 2.5 / min(self.config.quantiles, float(self.rows[c]))
+
     def _ordered(self, c: int, j: int) -> tuple[Tensor, Tensor]:
         """The states of a category, the commonest first, and where each one's cell ends."""
         order = self.shares(j)[c].argsort(descending=True, stable=True)
@@ -114,7 +122,7 @@ class Copula(nn.Module):
         gone = low.isnan()
         low, high = low.masked_fill(gone, 0.0), high.masked_fill(gone, 1.0)
         z: Tensor = torch.special.ndtri(((low + high) / 2).clamp(EDGE, 1 - EDGE))
-        wide = ((high - low) > 2 / self.config.quantiles).any(0).nonzero()[:, 0].tolist()
+        wide = ((high - low) > self._often(c)).any(0).nonzero()[:, 0].tolist()
         found, total = correlations(z), torch.zeros_like(self.correlation[c])
         if not wide:
             return found
@@ -194,7 +202,7 @@ class Copula(nn.Module):
         block = self.correlation[c][places][:, places]
         if len(places):
             inverse = torch.linalg.inv(block)
-            wide = ((high - low)[:, places] > 2 / self.config.quantiles).any(0)
+            wide = ((high - low)[:, places] > self._often(c)).any(0)
             for _ in range(SWEEPS if bool(wide.any()) else 0):
                 u = noise.uniform(len(places)).to(z.device)
                 for i in wide.nonzero()[:, 0].tolist():

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gentk.errors import GentkError, UsageError
-from gentk.modalities.pictures import fitted, suffixes, trouble
+from gentk.modalities.pictures import SUFFIXES, Span, common_span, read_picture
+from gentk.modalities.soundness import trouble
 from gentk.protocols import DataSpec, Leaf
 
 from . import options
@@ -31,6 +32,7 @@ KEPT = 2**30
 """Bytes of decoded images kept in memory; a folder that needs more is decoded every time."""
 
 
+FLOATS = {".tif", ".tiff", ".pfm"}  # what holds values whose black and white nobody says: all of them are looked at
 PATIENCE = 2.0  # seconds after which the look at all files says what it does
 LOOKED_AT = 200  # images of which the size is chosen
 
@@ -45,6 +47,7 @@ class Folder:
         found = _images(self.root, skip_broken=chosen.skip_broken)
         names = [path.relative_to(self.root) for path in found]
         self.size = chosen.size or _size(found)
+        self.unsaid = common_span(path for path in found if path.suffix.lower() in FLOATS)
         labels = _in_classes(names) if chosen.labels is None else chosen.labels
         if split == "train":
             self._say(chosen, names, labels=labels)
@@ -106,7 +109,7 @@ class Folder:
     def _bytes(self, index: int) -> NDArray[np.uint8]:
         if index in self._kept:
             return self._kept[index]
-        image = square(self.files[index], self.size, self.channels)
+        image = square(self.files[index], self.size, self.channels, self.unsaid)
         if self._keep:
             self._kept[index] = image
         return image
@@ -133,13 +136,14 @@ def folder(
     return Folder(options.Folder.model_validate({**given, "test_share": test_share}), split)
 
 
-def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
-    """An image file as (channels, size, size) bytes: turned upright, on white where transparent, resized, its centre kept."""
+def square(path: Path, size: int, channels: int, unsaid: Span | None = None) -> NDArray[np.uint8]:
+    """An image file as (channels, size, size) bytes: turned upright, on white where transparent, resized, its centre kept. `unsaid`: the
+    values that become black and white of files beyond 8 bits whose depth does not say it."""
     try:
-        pixels = fitted(path, channels, size, size, resample=Image.Resampling.LANCZOS)
+        pixels = read_picture(path, (channels, size, size), unsaid=unsaid)
     except UsageError as error:
         raise GentkError(f"{error}; remove it from the folder") from error
-    return np.asarray(pixels.round(), np.uint8)
+    return np.asarray(((pixels + 1) * 127.5).round(), np.uint8)
 
 
 # ---------------------------------------------------------------- looking at all of it first
@@ -150,8 +154,7 @@ def _images(root: Path, *, skip_broken: bool) -> list[Path]:
     """
     if not root.is_dir():
         raise UsageError(f"folder {root}: there is no such folder; name one as folder:PATH")
-    known = suffixes()
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in known and path.is_file())
+    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     broken = _broken(found)
     if broken:
         shown = "; ".join(f"{path.relative_to(root)}: {why}" for path, why in list(broken.items())[:5])

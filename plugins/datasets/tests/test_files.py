@@ -85,7 +85,7 @@ def test_flips_are_drawn_for_training_only(tmp_path: Path) -> None:
 def test_a_broken_image_is_named(tmp_path: Path) -> None:
     paint(tmp_path / "good.png", 0)
     (tmp_path / "bad.png").write_bytes(b"no image")
-    with pytest.raises(UsageError, match=r"1 of 2 images cannot be read \(bad\.png: its content") as caught:
+    with pytest.raises(UsageError, match=r"1 of 2 images cannot be read \(bad\.png: no image") as caught:
         folder(path=str(tmp_path), size=8, test_share=0)
     assert "\n" not in str(caught.value) and "skip_broken=true" in str(caught.value)
     data = folder(path=str(tmp_path), size=8, test_share=0, skip_broken=True)
