@@ -30,8 +30,8 @@ class Copula(nn.Module):
     the states in the order of their frequency. R are the correlations of the normal scores Φ⁻¹ of the ranks. A value that came often stands
     for a whole cell of scores, and so does one that is missing: given it, the score is drawn within that cell, in the fit as in `impute`.
 
-    State, float64: class_share (C,), rows (C,) that each law is of, quantiles (C, d, Q), shares{j} (C, states), correlation (C, V, V) of the
-    scores in the order of numbers, then categories.
+    State, float64: class_share (C,), rows (C,) that each law is of, quantiles (C, d, Q), shares{j} (C, states), correlation (C, V, V) of
+    the scores in the order of numbers, then categories.
     """
 
     Config = CopulaConfig
