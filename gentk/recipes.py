@@ -65,7 +65,7 @@ class TrainingPart(_Part):
     ema_decay: Annotated[Float, Field(gt=0, lt=1, description="Average's decay per step.")] | None = None
     ema_share: Annotated[Float, Field(gt=0, lt=1, description="Else: the window as a share of the steps so far.")] = 0.04
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: Annotated[Int, Field(ge=0)] = 0
+    seed: Annotated[Int, Field(ge=0, lt=2**63)] = 0
     tolerance: Annotated[Float, Field(ge=0, description="Statistics models: stop when log_likelihood gains less.")] = 1e-6
     log_every: Annotated[Int, Field(ge=1)] = 10
     checkpoint_every: Annotated[Int, Field(ge=1)] = 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -17,7 +18,22 @@ if TYPE_CHECKING:
 
     from ..protocols import Dataset, DataSpec
 
-File = Annotated[str | None, Option("--source", metavar="FILE|DIR", help="The examples: a picture, a folder of them, .csv, .npz …")]
+
+
+def there(path: str | None) -> str | None:
+    """The file or folder, if it is there: told before any weights are loaded. Raises UsageError."""
+    if path is None:
+        return None
+    found = Path(path).expanduser()
+    if not found.exists():
+        raise UsageError(f"no file {path}")
+    return str(found)
+
+
+File = Annotated[
+    str | None,
+    Option("--source", metavar="FILE|DIR", help="The examples: a picture, a folder of them, .csv, .npz …", callback=there),
+]
 Dataset_ = Annotated[
     str | None,
     Option("--dataset", metavar="NAME", help="A data set. \\[default: that of the weights]", autocompletion=choices.datasets),

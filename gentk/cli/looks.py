@@ -53,8 +53,9 @@ def plane(found: Subject, what: str) -> None:
     """Refuses what does not live in a plane."""
     data = found.config["data"]
     if data["modality"] != "points" or list(data["leaves"]["x"]["shape"]) != [2]:
-        kind = data["modality"]
-        raise UsageError(f"{what} are drawn of points in a plane, and {found.title} makes {kind}: see gentk sample or gentk plot reverse")
+        kind, shape = data["modality"], data["leaves"]["x"]["shape"]
+        many = f"{kind} of {shape[0]} dimensions" if kind == "points" else kind
+        raise UsageError(f"{what} are drawn of points in a plane, and {found.title} makes {many}: see gentk sample or gentk plot reverse")
 
 
 def loaded(found: Subject, capability: type) -> Any:
@@ -253,7 +254,8 @@ def scatter(
     source = dataset_of(found, dataset, split) if found else lookup.dataset(str(dataset), split)
     if source.spec.shape != (2,):
         raise UsageError(
-            f"scatters are drawn of points in a plane, and {dataset or 'this data set'} holds {source.spec.modality}: see gentk plot data"
+            f"scatters are drawn of points in a plane, and {dataset or 'this data set'} holds {source.spec.modality} of "
+            f"{' × '.join(map(str, source.spec.shape))} numbers: see gentk plot data"
         )
     real = fetch(source, some(len(source), n))["x"].numpy()
     if samples:

@@ -121,6 +121,8 @@ def find(kind: str, name: str, plugin: str | None = None) -> Found:
     if name in everywhere:
         return everywhere[name]
     owners = [known.partition("/")[0] for known in everywhere if known.partition("/")[2] == name]
+    if (entry := offering(kind, name)) is not None and entry.plugin in owners:  # ours, which weights and recipes of ours mean
+        return everywhere[f"{entry.plugin}/{name}"]
     if owners:
         raise UsageError(f"{one(kind)} '{name}' is offered by {' and '.join(owners)}: say {owners[0]}/{name}")
     raise UsageError(f"no {one(kind)} '{name}'{_offered(kind, name) or did_you_mean(name, everywhere)}")

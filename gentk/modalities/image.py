@@ -1,4 +1,4 @@
-"""Images: (C, H, W) float32 in [-1, 1], C = 1 (grey) or 3 (colour)."""
+"""Images: (C, H, W) float32 in [-1, 1], C = 1 (grey), 3 (colour) or any other number, of which a picture shows the first three."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Image(Modality):
 
     def check(self, spec: DataSpec) -> None:
         x = spec.leaves["x"]
-        if len(x.shape) != 3 or x.shape[0] not in (1, 3) or x.classes:
-            raise UsageError(f"images are (channels, height, width) with 1 or 3 channels; this leaf x is {x.shape}")
+        if len(x.shape) != 3 or x.classes:
+            raise UsageError(f"images are (channels, height, width) of numbers; this leaf x is {x.shape}")
 
     def save(self, batch: Batch, spec: DataSpec, path: Path) -> None:
         """.png, .gif, .webp (one grid), .npz, .safetensors, or a folder: 0000.png, 0001.png … pixel for pixel."""
@@ -94,6 +94,7 @@ def grid(images: NDArray[np.uint8], columns: int | None = None) -> PIL.Image.Ima
     """(n, C, H, W) bytes as one picture: image i in row i // columns, apart by and framed with the neutral ground."""
     import numpy as np
 
+    images = _viewable(images)
     n, channels, height, width = images.shape
     columns, rows, pad, scale = layout(n, height, width, columns)
     sheet = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, channels), GROUND, np.uint8)
@@ -101,6 +102,16 @@ def grid(images: NDArray[np.uint8], columns: int | None = None) -> PIL.Image.Ima
         top, left = pad + (i // columns) * (height + pad), pad + (i % columns) * (width + pad)
         sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
     return _pillow(sheet.repeat(scale, 0).repeat(scale, 1))
+
+
+def _viewable(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, C, H, W) with 1 or 3 channels: as they are, or the first three (of two, the first), which is said."""
+    channels = images.shape[1]
+    if channels in (1, 3):
+        return images
+    shown = 3 if channels > 3 else 1
+    note(f"of {channels} channels the picture shows {'the first three, as red, green and blue' if shown == 3 else 'the first, as grey'}")
+    return images[:, :shown]
 
 
 def layout(n: int, height: int, width: int, columns: int | None = None) -> tuple[int, int, int, int]:
@@ -124,5 +135,5 @@ def _pillow(pixels: NDArray[np.uint8]) -> PIL.Image.Image:
 def _save_folder(x: NDArray[Any], path: Path) -> None:
     digits = max(4, len(str(len(x) - 1)))
     with replacing_folder(path) as temporary:
-        for i, image in enumerate(to_bytes(x)):
+        for i, image in enumerate(_viewable(to_bytes(x))):
             _pillow(image.transpose(1, 2, 0)).save(temporary / f"{i:0{digits}d}.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import GentkError, UsageError
+from ..errors import GentkError, UsageError, did_you_mean
 from ..host import lookup
 from ..host.catalogue import published
 from . import hub
@@ -37,6 +37,9 @@ def locate(name: str) -> Located:
         return bundled(plugin, recipe or None)
     if plugin in published():  # whoever owns this name on the Hub is not meant
         raise lookup.host().unknown(plugin)
+    if slash and path.parent != Path(".") and Path(plugin).is_dir():  # runs/x beside other runs: nobody means the Hub
+        near = did_you_mean(path.name, sorted(other.name for other in path.parent.iterdir()) if path.parent.is_dir() else [])
+        raise UsageError(f"no folder {name}{near}")
     if found := hub.repository(name):
         return on_the_hub(name, *found)
     if not slash and not name.startswith((".", "~")):

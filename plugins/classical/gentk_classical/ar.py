@@ -54,6 +54,7 @@ class AR(nn.Module):
                 help=f"The {config.order} steps to go on from, as the data are prepared; left out, the end of what it was trained on.",
                 modality="series",
                 shape=(config.order, channels),
+                double=x.double,
             )
         }
         for name, shape, value in (
@@ -212,8 +213,10 @@ class AR(nn.Module):
         past = cond["history"].double() if "history" in cond else self.history.expand(n, -1, -1)
         level = self._level(self.time + torch.arange(1, steps + 1, device=past.device))
         x = self._recur(past, level + self.variance.sqrt() * noise.normal(steps, channels).double())
-        length = {"length": torch.full((n,), steps, device=x.device)} if "length" in self.data.leaves else {}
-        return {"x": x, **length}
+        told = {"length": torch.full((n,), steps, device=x.device)} if "length" in self.data.leaves else {}
+        if self.data.leaves["x"].clock and "history" not in cond:  # they go on where the training series ends
+            told["time"] = torch.full((n,), int(self.time), device=x.device)
+        return {"x": x, **told}
 
     def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:
         """Draws from p(unknown | known), exact under the process; padding stays as it is.

@@ -142,7 +142,8 @@ def _modality(x: NDArray[Any], path: Path) -> str:
 def _channels_first(x: NDArray[Any]) -> NDArray[Any]:
     if x.ndim == 3:
         return x[:, None]
-    return x if x.shape[1] in (1, 3) else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    first = x.shape[1] in (1, 3) or (x.shape[3] not in (1, 3) and x.shape[1] <= x.shape[3])  # channels are the fewest
+    return x if first else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
 
 
 def _classes(array: NDArray[Any]) -> bool:

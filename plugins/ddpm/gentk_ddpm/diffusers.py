@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .model import DDPM
 
 NAMES = ("UNet2DModel", "UNetUnconditionalModel")  # the second until its release 0.1
+MOST = 20_000_000  # bytes of an index
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "model.safetensors")
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 Side = Annotated[int, Field(ge=1, le=8192)]
@@ -143,14 +144,15 @@ def read(folder: Path) -> DDPM:
         leaves={"x": Leaf(shape=net.shape, range=(-1, 1), levels=256)},
         conditions={"label": Leaf(classes=net.num_class_embeds)} if net.num_class_embeds else {},
     )
-    header = safety.read_header(folder, _weights(folder, home))
+    headers = [safety.read_header(folder, name) for name in _weights(folder, home)]
+    header = _joined(headers)
     names = {renamed(name): name for name in header.tensors}
     if len(names) < len(header.tensors):
         raise GentkError(f"{header.path} holds the same tensor under its old and its new name")
     with skeleton():
         wanted = DDPM(config, data).net.state_dict()
     safety.compare(safety.Header(header.path, {new: header.tensors[old] for new, old in names.items()}, header.bytes), wanted)
-    tensors = safety.read_tensors(header)
+    tensors = {name: tensor for one in headers for name, tensor in safety.read_tensors(one).items()}
     model = DDPM(config, data)
     model.net.load_state_dict({new: tensors[old].to(wanted[new].dtype) for new, old in names.items()})
     model.recommended_sampler = gentk.sampler(path.sampler, **path.options)  # type: ignore[assignment]
@@ -172,17 +174,42 @@ def _path(folder: Path) -> paths.Path:
     return paths.read({"_class_name": "DDPMScheduler"}, str(folder))
 
 
-def _weights(folder: Path, home: str) -> str:
-    """The name of the file with the numbers."""
+def _weights(folder: Path, home: str) -> list[str]:
+    """The names of the files with the numbers: the whole ones first, then those of another precision (`.fp16.`), then shards."""
     for name in WEIGHTS:
         if (folder / home / name).is_file():
-            return home + name
-    if found := sorted((folder / home).glob("*.safetensors.index.json")):
-        raise GentkError(f"{folder}: the weights are in several files ({found[0].name}); save them in one, with a larger max_shard_size")
+            return [home + name]
+    for stem in (name.removesuffix(".safetensors") for name in WEIGHTS):
+        for variant in ("fp32", "bf16", "fp16", "non_ema"):
+            if (folder / home / f"{stem}.{variant}.safetensors").is_file():
+                return [f"{home}{stem}.{variant}.safetensors"]
+    if found := sorted((folder / home).glob("*.safetensors.index*.json")):
+        return _shards(folder, home + found[0].name, home)
     raise GentkError(
         f"{folder / home} holds no {WEIGHTS[0]}; if it has a .bin, which gentk never opens, "
         "convert it: load it with diffusers and save_pretrained(…, safe_serialization=True)"
     )
+
+
+def _shards(folder: Path, index: str, home: str) -> list[str]:
+    """The files that an index names. Raises GentkError for one that names what is no file beside it."""
+    listed = safety.read_json(folder, index, most=MOST).get("weight_map")
+    if not isinstance(listed, dict) or not listed or not all(isinstance(name, str) for name in listed.values()):
+        raise GentkError(f"{folder / index}: weight_map must say of each tensor which file it is in")
+    names = sorted(set(listed.values()))
+    if wrong := [name for name in names if not re.fullmatch(r"[\w.-]+\.safetensors", name, re.ASCII)]:
+        raise GentkError(f"{folder / index} lists {wrong[0][:40]!r}, which is no file beside it")
+    return [home + name for name in names]
+
+
+def _joined(headers: Sequence[safety.Header]) -> safety.Header:
+    """What several files hold together. Raises GentkError for a tensor that stands in two of them."""
+    tensors: dict[str, Any] = {}
+    for one in headers:
+        if twice := sorted(tensors.keys() & one.tensors.keys()):
+            raise GentkError(f"{one.path} holds '{twice[0][:80]}', as another shard does")
+        tensors |= one.tensors
+    return safety.Header(headers[0].path, tensors, sum(one.bytes for one in headers))
 
 
 def renamed(name: str) -> str:

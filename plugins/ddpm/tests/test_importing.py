@@ -71,6 +71,26 @@ def test_what_is_wrong_is_said_in_one_line(line: str, pipeline: Path, capsys: py
     assert [p.name for p in Path().rglob("*")] == ["full", "mine.txt"]  # no half-written folder
 
 
+@pytest.mark.parametrize("kind", ["fp16", "sharded", "sharded fp16"])
+def test_half_precision_and_shards_are_read(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names that diffusers itself gives files of half precision, and of several."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    net = unet(**SMALL)
+    net = net.half() if "fp16" in kind else net
+    flat(net, diffusers.DDPMScheduler(num_train_timesteps=20), tmp_path / "theirs")
+    (tmp_path / "theirs/diffusion_pytorch_model.safetensors").unlink()
+    size = {"max_shard_size": "100KB"} if "sharded" in kind else {}
+    net.save_pretrained(tmp_path / "theirs", variant="fp16" if "fp16" in kind else None, **size)
+    files = sorted(path.name for path in (tmp_path / "theirs").glob("*.safetensors*"))
+    assert (len(files) > 2) == ("sharded" in kind) and ("fp16" in files[0]) == ("fp16" in kind)
+    assert run(["import", "theirs", "--out", "ours"]) == 0
+    model, theirs = gentk.load("ours"), net.float()
+    state = theirs.state_dict()
+    own = model.net.state_dict()
+    assert all(torch.equal(own[name].float(), state[name]) for name in state if name in own) and len(own) == len(state)
+
+
 def test_help_is_light() -> None:
     probe = "import sys; from gentk.cli import run; run(['import', '--help']); run(['import', 'nowhere'])"
     heavy = "print([m for m in ('torch', 'numpy', 'huggingface_hub') if m in sys.modules])"
