@@ -85,10 +85,13 @@ def main() -> None:
         model = fitted(GMM(GMMConfig(components=1, passes=30, n_init=1), gaps.spec), gaps, tolerance=1e-4)
         gentk.impute(model, {"x": gaps.x.nan_to_num()}, ~gaps.x.isnan())
 
+    def imputed() -> None:
+        IterativeImputer(max_iter=10, sample_posterior=True, random_state=0).fit_transform(holes)
+
     tasks = {
         f"mixture of 3, {passes} passes": (ours, theirs),
         "log density by kernels": (lambda: kde.log_prob({"x": whole.x}, Philox(0, range(len(x)))), lambda: peer.score_samples(x)),
-        "fit with gaps and fill in": (fills, lambda: IterativeImputer(max_iter=10, sample_posterior=True, random_state=0).fit_transform(holes)),
+        "fit with gaps and fill in": (fills, imputed),
     }
     with threadpool_limits(options.threads):
         for title, (mine, peers) in tasks.items():

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .gaussians import Kind, log_normal, patterns
+from .gaussians import Kind, log_normal
 
 FAINT = -80.0  # log of the least responsibility: no sum notices it, and with 0 or float32's smallest numbers computers are slow
 
@@ -46,7 +46,7 @@ class Joint(NamedTuple):
 
     log: Tensor  # (K, n) log weight_k p(x | k)
     white: Tensor  # (K, n, d) the white numbers, expected given what is there
-    spare: list[tuple[Tensor, Tensor]]  # (rows, squares (K, …)): by how much more their squares are expected to be
+    spare: Tensor | None = None  # (K, n, …): by how much more their squares are expected to be
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ def log_joint(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torc
     numbers = x[:, :d]
     shift = mixture.means.mean(0)
     means, root = (mixture.means - shift).to(dtype), mixture.root.to(dtype)
-    if len(mixture.chances) and bool(numbers.isnan().any()):  # only a table has gaps
-        joint = _with_gaps(kind, (numbers - shift).to(dtype), means, root)
+    if bool(numbers.isnan().any()):
+        joint = Joint(*kind.partial((numbers - shift).to(dtype), means, root))
     else:
         white = kind.white((numbers - shift).to(dtype), means, root)
-        joint = Joint(log_normal(white, kind.log_det(mixture.root, d).to(dtype)), white, [])
+        joint = Joint(log_normal(white, kind.log_det(mixture.root, d).to(dtype)), white)
     log_weight = mixture.weights.log().to(dtype)[:, None]
     for j, chance in enumerate(mixture.chances):
         log_weight = log_weight + log_chance(chance, x[:, d + j]).to(dtype)
@@ -100,18 +100,6 @@ def log_chance(chance: Tensor, state: Tensor) -> Tensor:
     there = ~state.isnan()
     found: Tensor = chance.log()[:, state.nan_to_num().long()].where(there, 0.0)
     return found
-
-
-def _with_gaps(kind: Kind, x: Tensor, means: Tensor, root: Tensor) -> Joint:
-    """log N of the numbers that are there; rows that lack the same share their arithmetic."""
-    log, white = x.new_empty(len(means), len(x)), x.new_empty(len(means), *x.shape)
-    spare = []
-    for mask, rows in patterns(~x.isnan()):
-        found = kind.partial(x[rows], mask, means, root)
-        log[:, rows], white[:, rows] = found.log, found.white
-        if found.spare is not None:
-            spare.append((rows, found.spare))
-    return Joint(log, white, spare)
 
 
 def expected(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torch.float64) -> Sums:
@@ -127,8 +115,8 @@ def expected(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torch
     log_likelihood = (highest.double() + total.double().log()).sum()
     examples = torch.full((), len(x), dtype=torch.float64, device=x.device)
     second = kind.summed(white).double()
-    for rows, squares in spare:
-        second += shaped(responsibility[:, rows].sum(1), squares).double() * squares
+    if spare is not None:
+        second += torch.einsum("kn,kn...->k...", responsibility, spare).double()
     states = tuple(_counted(chance, x[:, len(mixture.means[0]) + j], responsibility) for j, chance in enumerate(mixture.chances))
     return Sums(responsibility.sum(1).double(), first.double(), second, log_likelihood, examples, states)
 

@@ -33,16 +33,16 @@ class Kind(Protocol):
     def squares_back(self, white: Tensor, root: Tensor) -> Tensor: ...  # of white numbers → of the numbers themselves
     def factor(self, covariance: Tensor) -> Tensor: ...  # → root. Raises Singular
     def inner(self, root: Tensor, squares: Tensor) -> Tensor: ...  # tr(Σ⁻¹ · squares), (K,)
-    def partial(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor) -> Partial: ...  # rows (m, d) that know the same (d,)
+    def partial(self, x: Tensor, means: Tensor, root: Tensor) -> Partial: ...  # rows (m, d) in which NaN is missing
     def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn: ...
 
 
 class Partial(NamedTuple):
-    """What K Gaussians say of rows of which only some numbers are known."""
+    """What K Gaussians say of rows of which some numbers are missing."""
 
-    log: Tensor  # (K, m) log N of these
-    white: Tensor  # (K, m, d) of all numbers, the others where they are expected
-    spare: Tensor | None  # (K, …) the squares of the white numbers beyond that, the same for every row
+    log: Tensor  # (K, m) log N of what is there
+    white: Tensor  # (K, m, d) of all numbers, the missing ones where they are expected
+    spare: Tensor  # (K, m, …) the squares of the white numbers beyond that
 
 
 class Drawn(NamedTuple):
@@ -106,11 +106,20 @@ class Full:
     def inner(self, root: Tensor, squares: Tensor) -> Tensor:
         return ((root @ root.mT) * squares).sum((-2, -1))
 
-    def partial(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor) -> Partial:
-        part = Split.of(root, known)
-        white = (x[:, known] - means[:, None, known]) @ part.white
-        log = part.log_det[:, None] - 0.5 * white.square().sum(-1) - 0.5 * int(known.sum()) * math.log(2 * math.pi)
-        half = torch.linalg.solve_triangular(part.root, root[:, ~known], upper=False)
+    def partial(self, x: Tensor, means: Tensor, root: Tensor) -> Partial:
+        """With P the precision, b what is missing and y the deviations, y_b = −P_bb⁻¹ P_ba y_a is expected, with the covariance P_bb⁻¹. All
+        rows at once: P_bb stands in a matrix (d, d) that is the identity elsewhere."""
+        gone = x.isnan()
+        precision, eye = root @ root.mT, self.eye(x.shape[1]).to(root)
+        both = (gone[:, :, None] & gone[:, None, :]).to(root)
+        lower = torch.linalg.cholesky(precision[:, None] * both + eye * (~gone).to(root)[:, :, None])  # (K, m, d, d)
+        there = (x - means[:, None]).masked_fill(gone, 0.0)
+        pull = (there @ precision).masked_fill(~gone, 0.0)
+        apart = there - torch.cholesky_solve(pull[..., None], lower)[..., 0].masked_fill(~gone, 0.0)
+        white = apart @ root
+        log_det = self.log_det(root, x.shape[1])[:, None] - lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        log = log_det - 0.5 * white.square().sum(-1) - 0.5 * math.log(2 * math.pi) * (~gone).to(white).sum(1)
+        half = torch.linalg.solve_triangular(lower, root[:, None] * gone.to(root)[:, :, None], upper=False)
         return Partial(log, white, half.mT @ half)
 
     def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn:
@@ -175,12 +184,13 @@ class Diagonal:
     def inner(self, root: Tensor, squares: Tensor) -> Tensor:
         return (root.square() * squares).sum(-1)
 
-    def partial(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor) -> Partial:
-        axes = self.axes(root).expand_as(means)
-        white = ((x.where(known, 0.0) - means[:, None]) * axes[:, None]).masked_fill(~known, 0.0)
-        log = (axes.log() * known).sum(-1)[:, None] - 0.5 * white.square().sum(-1) - 0.5 * int(known.sum()) * math.log(2 * math.pi)
-        missing = (~known).to(x).expand_as(means)  # a number that is missing varies as the component does: 1 in white squares
-        return Partial(log, white, self.squares(missing) if bool((~known).any()) else None)
+    def partial(self, x: Tensor, means: Tensor, root: Tensor) -> Partial:
+        axes, gone = self.axes(root).expand_as(means), x.isnan()
+        white = ((x - means[:, None]) * axes[:, None]).masked_fill(gone, 0.0)
+        log_det = axes.log() @ (~gone).to(axes).mT
+        log = log_det - 0.5 * white.square().sum(-1) - 0.5 * math.log(2 * math.pi) * (~gone).to(white).sum(1)
+        missing = gone.to(white).expand_as(white)  # a number that is missing varies as the component does: 1 in white squares
+        return Partial(log, white, self.squares(missing))
 
     def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn:
         """Given the component the numbers do not know of each other: the known ones only say which it is."""

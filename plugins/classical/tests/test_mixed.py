@@ -126,6 +126,16 @@ def test_one_gaussian_with_gaps_is_the_maximum_of_its_likelihood() -> None:
             buffer.copy_(before)
 
 
+def test_a_table_of_numbers_alone_may_have_gaps() -> None:
+    data = Table(300)
+    data.x = data.x[:, [0, 2]]
+    columns = (COLUMNS[0], COLUMNS[2])
+    data.spec = DataSpec(modality="table", leaves={"x": Leaf(shape=(2,), double=True, columns=columns)})
+    model = fit(GMM(GMMConfig(components=2), data.spec), data)
+    found = model.log_prob({"x": data.x}, Philox(0, range(300)))
+    assert bool(found.isfinite().all()) and model.logged[-1]["log_likelihood"] >= model.logged[0]["log_likelihood"]
+
+
 def test_numbers_alone_are_scikit_learns_mixture() -> None:
     data = iris(labels=False)
     x = data.x.numpy()
