@@ -11,7 +11,8 @@ import torch
 
 import gentk
 from gentk.cli import run
-from gentk.errors import UsageError
+from gentk.errors import GentkError, UsageError
+from gentk.host import lookup
 from gentk.table_encoding import TableEncoding
 from gentk_datasets.table_files import table
 
@@ -81,3 +82,8 @@ def test_any_model_draws_rows_through_it(line: str, people: str, tmp_path: Path,
             assert {(row["town"], row["age"], row["rich"]) for row in csv.DictReader(file)} == {("Kiel", "44", "yes")}
         assert run(["impute", "--weights", "run", "--missing", "0.3", "-n", "20", "--out", "filled.csv"]) == 0
         assert run(["classify", "--weights", "run", "-n", "10"]) == 0
+
+
+def test_what_of_the_core_is_no_model_is_still_refused_in_a_line() -> None:
+    with pytest.raises(GentkError, match="a model of no installed plugin"):
+        lookup.identify(gentk.guided(gentk.load("ddpm/moons"), gentk.load("ddpm/moons"), 2.0))

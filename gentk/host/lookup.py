@@ -174,8 +174,9 @@ def identify(model: Any) -> tuple[str, str]:
     """(plugin, model name) of a model, by its class. Asks only plugins whose package the class could come from."""
     kind = type(model)
     package = kind.__module__.partition(".")[0]
-    if package == OURS:
-        return OURS, next(spec.name for spec in _core("models") if resolve(spec.target) is kind)
+    for spec in _core("models") if package == OURS else ():
+        if resolve(spec.target) is kind:
+            return OURS, spec.name
     for name, plugin in host().plugins.items():
         if any(package_of(ep) == package for ep in plugin.entry_points):
             offered = specs("models", name).values()

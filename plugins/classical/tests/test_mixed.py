@@ -181,6 +181,8 @@ def test_a_class_without_examples_has_posterior_zero_and_the_others_are_scikit_l
     assert np.allclose(posterior[:, 1:3].exp().numpy(), np.exp(peer), rtol=0, atol=1e-9)
     given = model.log_prob({"x": x, "label": label}, Philox(0, range(8)))
     assert bool(given.isfinite().all())
+    unseen = model.log_prob({"x": x, "label": torch.zeros_like(label)}, Philox(0, range(8)))
+    assert bool(unseen.isfinite().all())
 
 
 @pytest.mark.parametrize("name", [*MODELS, "copula"])
