@@ -56,7 +56,8 @@ def donated(x: Tensor, states: States, h: float, share: float) -> tuple[Tensor, 
     A row with a gap takes the cell of a row that has it, drawn by how near the two are in what they know: the kernel of a row around which
     another would lie. So the row's kernel stands, on average, for the law of the gap given what the row knows (Titterington & Mill 1983,
     "Kernel-based density estimates from incomplete data", §3): the estimate is consistent, as one with the gap's marginal law in its place
-    is not. A donor that itself lacks a column counts by that column's marginal density. Column after column, each given those before.
+    is not. Donors are those that know all that the row knows; where there is none, all, and one that lacks a column counts by that column's
+    marginal density. Column after column, each given those before.
     """
     out, donor = x.clone(), torch.full(x.shape, -1, dtype=torch.int32, device=x.device)
     d, known = x.shape[1] - len(states.sizes), ~x.isnan()
@@ -68,6 +69,8 @@ def donated(x: Tensor, states: States, h: float, share: float) -> tuple[Tensor, 
             weight = torch.zeros(len(rows), len(donors), dtype=torch.float64, device=x.device)
             for i in others:
                 weight += _nearness(out[rows, i], out[donors, i], None if i < d else tables[i - d].to(x.device), h)
+            lacking = (~out[rows].isnan()).float() @ out[donors].isnan().float().mT > 0
+            weight.masked_fill_(lacking & ~lacking.all(1, keepdim=True), -torch.inf)
             gumbel = -(-torch.rand_like(weight).clamp(1e-300).log()).log()
             chosen = donors[(weight + gumbel).argmax(1)]
             donor[rows, j] = chosen.int()
