@@ -1,92 +1,238 @@
-"""Discrete variables on a given directed graph (Pearl 1985; Koller and Friedman 2009, chapters 3, 9 and 17)."""
+"""Discrete variables on a directed graph (Pearl 1985; Koller and Friedman 2009, chapters 3, 9 and 17), given, or the likeliest tree."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from gentk.columns import valid
 from gentk.errors import UsageError, did_you_mean
 from gentk.protocols import Batch, DataSpec, Noise
 
-from . import graph
+from . import cuts, graph, trees
 from .config import BayesNetConfig
 from .factors import Factor, eliminate
 
 
 class BayesNet(nn.Module):
-    """p(x) = Π_v p(x_v | x_pa(v)), each factor a table; x (V,) int64, column v the state of variable v.
+    """p(x) = Π_v p(x_v | x_pa(v)), each factor a table; x (V,) int64, column v the state of variable v, or a row of a table.
 
     One pass counts. p(k | parents) = (N_k + α) / (Σ_j N_j + α K), the posterior mean under a Dirichlet prior with α = `smoothing` for
     each of K states; α = 0 is maximum likelihood, and parents never seen then leave the states equally likely.
     Table v is a float64 buffer `table{v}` with the parents' dimensions first, in the order of the config, and the variable's last.
+
+    Without `parents` in the config it learns a tree: the one with the greatest mutual information between neighbours, which is the
+    likeliest of all (Chow & Liu 1968), away from the first column; of each pair over the rows that have both. Its state is parent (V,)
+    int64, −1 of the root, and tables (V, S, S) float64 with S the most states of a variable, of which `table(v)` shows what is used.
+
+    Numbers of a table are cut into bins of equal counts, `edges{v}` (bins + 1,), and are uniform within one; a number that often has one
+    value has a bin for it (see `cuts`). log p(x) is then a density of the numbers, −∞ beyond the edges, and a mass of the states and of
+    such values. Where cells are missing, log p(x) is of those that are there, and the tables of a tree are fitted by EM, from the pairs
+    that are there on; a graph with two parents somewhere needs whole rows.
     """
 
     Config = BayesNetConfig
     columns = True
     likelihood: Literal["exact"] = "exact"
-    passes = 1
     conditions: Mapping[str, Any] = {}
+    parent: Tensor
+    tables: Tensor
 
     def __init__(self, config: BayesNetConfig, data: DataSpec) -> None:
         super().__init__()
         x = data.leaves["x"]
-        if wrong := [column.name for column in x.columns if not x.classes and (column.kind != "category" or len(column.names) < 2)]:
-            raise UsageError(f"a Bayesian network is of categories, and the column '{wrong[0]}' is none: drop it, or take gmm or copula")
-        if gaps := [column.name for column in x.columns if column.missing]:
-            raise UsageError(f"a Bayesian network is counted in whole rows, and '{gaps[0]}' is missing in some: gentk impute fills it in")
+        cut = [column.kind != "category" and not x.classes for column in x.columns]
+        if one := [c.name for c, number in zip(x.columns, cut, strict=True) if not x.classes and not number and len(c.names) < 2]:
+            raise UsageError(f"the column '{one[0]}' has a single state, which tells nothing: drop it")
         config = _named(config, data)
-        self.config, self.data = config, data
+        self.config, self.data, self.start_size = config, data, config.rows
         self.names, self.sizes = list(config.variables), graph.sizes(config.states)
         if x.shape != (len(self.names),) or not (x.classes or x.columns):
             raise UsageError(f"the graph has {len(self.names)} discrete variables, these data have x {x.shape} with {x.classes} classes")
         if x.classes > max(self.sizes):  # fewer: a declared state that these data happen not to have
             raise UsageError(f"the states of the graph are {max(self.sizes)} at most, these data have {x.classes} classes")
-        self.order = graph.order(self.names, config.parents)
-        self.families = [[*(self.names.index(p) for p in config.parents.get(name, ())), v] for v, name in enumerate(self.names)]
-        for v, family in enumerate(self.families):
+        self.numbers = [v for v, number in enumerate(cut) if number]
+        self.gaps = any(column.missing for column in x.columns)
+        self._found: tuple[trees.Tree | None, list[int], list[list[int]]] | None = None
+        if config.parents is None:
+            self._learns()
+        else:
+            self._given(config.parents)
+            if self.gaps and self.tree is None:
+                gap = next(column.name for column in x.columns if column.missing)
+                raise UsageError(f"'{gap}' is missing in some rows, and this graph, no tree, needs whole ones: leave out parents")
+        self.passes = config.passes if self.gaps else 1
+        for v in self.numbers:
+            edges = torch.arange(self.sizes[v] + 1, dtype=torch.float64) / self.sizes[v]
+            self.register_buffer(f"edges{v}", edges)
+
+    def _learns(self) -> None:
+        """A tree without branches, until `start`."""
+        most = max(self.sizes)
+        if (entries := len(self.sizes) * most**2) > graph.LARGEST:
+            raise UsageError(f"the tables of a tree would have {entries:,} entries, more than {graph.LARGEST:,}: give parents")
+        tables = torch.zeros(len(self.sizes), most, most, dtype=torch.float64)
+        for v, size in enumerate(self.sizes):
+            tables[v, :, :size] = 1 / size
+        self.register_buffer("parent", torch.full((len(self.sizes),), -1))
+        self.register_buffer("tables", tables)
+
+    def _given(self, parents: Mapping[str, Sequence[str]]) -> None:
+        families = [[*(self.names.index(p) for p in parents.get(name, ())), v] for v, name in enumerate(self.names)]
+        order = graph.order(self.names, parents)
+        tree = trees.Tree(order, [family[0] if len(family) > 1 else -1 for family in families])
+        self._found = (tree if all(len(family) < 3 for family in families) else None, order, families)
+        for v, family in enumerate(families):
             shape = [self.sizes[i] for i in family]
             self.register_buffer(f"table{v}", torch.full(shape, 1 / self.sizes[v], dtype=torch.float64))
 
+    # ---- the graph
+    def _graph(self) -> tuple[trees.Tree | None, list[int], list[list[int]]]:
+        """(the tree, if it is one; the variables, each after its parents; each one's parents, and itself)."""
+        if self.config.parents is not None:
+            assert self._found is not None
+            return self._found
+        parent = self.parent.tolist()
+        if self._found is None or self._found[0] is None or self._found[0].parent != parent:
+            order = graph.order(self.names, {self.names[v]: (self.names[p],) for v, p in enumerate(parent) if p >= 0})
+            self._found = (trees.Tree(order, parent), order, [[p, v] if p >= 0 else [v] for v, p in enumerate(parent)])
+        return self._found
+
+    @property
+    def tree(self) -> trees.Tree | None:
+        """None of a graph with two parents somewhere."""
+        return self._graph()[0]
+
+    @property
+    def order(self) -> list[int]:
+        return self._graph()[1]
+
+    @property
+    def families(self) -> list[list[int]]:
+        return self._graph()[2]
+
     def table(self, v: int) -> Tensor:
         """p(x_v | parents), (sizes of the parents …, size of v)."""
-        return self.get_buffer(f"table{v}")
+        if self.config.parents is not None:
+            return self.get_buffer(f"table{v}")
+        parent = int(self.parent[v])
+        return self.tables[v, : self.sizes[parent], : self.sizes[v]] if parent >= 0 else self.tables[v, 0, : self.sizes[v]]
+
+    def _rows(self) -> list[Tensor]:
+        """The tables of a tree, (states of the parent, states); a root's has one row."""
+        return [self.table(v).reshape(-1, size) for v, size in enumerate(self.sizes)]
+
+    def edges(self, v: int) -> Tensor:
+        return self.get_buffer(f"edges{v}")
+
+    def codes(self, x: Tensor) -> Tensor:
+        """States (n, V) int64 of rows, −1 where they are missing. Raises UsageError for one that its variable does not have."""
+        if not x.is_floating_point():
+            return self._checked(x)
+        found = torch.where(x.isnan(), -1.0, x).long()
+        for v in self.numbers:
+            found[:, v] = cuts.state(self.edges(v), x[:, v].double())
+        return self._checked(found, gaps=x.isnan())
 
     # ---- the fit
+    def start(self, batch: Batch) -> None:
+        """The edges of the bins and the tree, both for good, and of what is missing tables for EM to begin with."""
+        x = batch["x"]
+        for v in self.numbers:
+            there = x[:, v].double()[~x[:, v].isnan()]
+            if not len(there):
+                raise UsageError(f"the column '{self.names[v]}' is missing in every row: drop it")
+            self.edges(v).copy_(cuts.cut(there, self.sizes[v], self.data.leaves["x"].columns[v]))
+        if self.config.parents is not None and not self.gaps:
+            return
+        counts = trees.pair_counts(self.codes(x), self.sizes)
+        if self.config.parents is None:
+            self.parent.copy_(torch.tensor(trees.spanning_tree(trees.mutual_information(counts, self.sizes))))
+        if self.gaps:
+            ends = torch.tensor([0, *self.sizes]).cumsum(0).tolist()
+            for v, family in enumerate(self.families):
+                own = counts[:, ends[v] : ends[v + 1]]
+                p = family[0]
+                self._shares(v, own[ends[p] : ends[p + 1]] if len(family) > 1 else own[ends[v] : ends[v + 1]].diagonal())
+
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
-        """How often each state of a variable was seen with each of its parents, in the shape of its table."""
-        x = self._checked(batch["x"].long())
-        counts = {}
+        """How often each state of a variable was seen, or is expected, with each of its parents, in the shape of its table."""
+        x = self.codes(batch["x"])
+        told = {"examples": torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)}
+        if self.numbers:
+            told["volume"] = self._volume(batch["x"], x).nan_to_num(posinf=0.0).sum()
+        if self.gaps:
+            assert self.tree is not None
+            tables = self._rows()
+            up = trees.upward(self.tree, tables, x)
+            told["log_likelihood"] = up.log.sum()
+            counts = trees.expected_counts(self.tree, tables, up)
+            return told | {f"counts{v}": count.reshape(self.table(v).shape) for v, count in enumerate(counts)}
         for v, family in enumerate(self.families):
             table = self.table(v)
-            counts[f"counts{v}"] = torch.bincount(self._entry(x, family), minlength=table.numel()).double().reshape(table.shape)
-        return counts | {"examples": torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)}
+            told[f"counts{v}"] = torch.bincount(self._entry(x, family), minlength=table.numel()).double().reshape(table.shape)
+        return told
 
     def update(self, stats: Mapping[str, Tensor]) -> dict[str, float]:
-        total = 0.0
-        for v, size in enumerate(self.sizes):
-            counts, table = stats[f"counts{v}"], self.table(v)
-            total += float(torch.special.xlogy(counts, table).sum())  # 0 log 0 = 0
-            smooth = counts + self.config.smoothing
-            rows = smooth.sum(-1, keepdim=True)
-            table.copy_(torch.where(rows > 0, smooth / rows, torch.full_like(smooth, 1 / size)))
+        """The tables. What it tells is the log-likelihood before, of numbers within the edges."""
+        total = float(stats["log_likelihood"]) if self.gaps else 0.0
+        for v in range(len(self.sizes)):
+            counts = stats[f"counts{v}"]
+            if not self.gaps:
+                total += float(torch.special.xlogy(counts, self.table(v)).sum())  # 0 log 0 = 0
+            self._shares(v, counts)
+        total -= float(stats.get("volume", 0.0))
         return {"log_likelihood": total / float(stats["examples"])}
+
+    def _shares(self, v: int, counts: Tensor) -> None:
+        """Table v of counts in its shape. A bin that no row can be in has no share."""
+        smooth, table = counts + self.config.smoothing, self.table(v)
+        if v in self.numbers:
+            smooth = smooth * self.edges(v)[1:].isfinite()
+        rows = smooth.sum(-1, keepdim=True)
+        table.copy_(torch.where(rows > 0, smooth / rows, torch.full_like(smooth, 1 / self.sizes[v])))
 
     # ---- what it can do
     def log_prob(self, batch: Batch, noise: Noise) -> Tensor:
         """log p(x), exact: (n,)."""
-        x = self._checked(batch["x"].long())
-        return torch.stack([self.table(v).flatten()[self._entry(x, family)].log() for v, family in enumerate(self.families)]).sum(0)
+        x = self.codes(batch["x"])
+        if self.gaps or bool((x < 0).any()):
+            found = trees.upward(self._whole(), self._rows(), x).log
+        else:
+            parts = [self.table(v).flatten()[self._entry(x, family)].log() for v, family in enumerate(self.families)]
+            found = torch.stack(parts).sum(0)
+        return found - self._volume(batch["x"], x) if self.numbers else found
+
+    def _whole(self) -> trees.Tree:
+        if (tree := self.tree) is None:
+            raise UsageError("this graph is no tree, and its likelihood is of whole rows: gentk impute fills in what is missing")
+        return tree
+
+    def _volume(self, x: Tensor, states: Tensor) -> Tensor:
+        """(n,) log of the volume of the bins that a row's numbers are in."""
+        return torch.stack([cuts.log_volume(self.edges(v), x[:, v].double(), states[:, v]) for v in self.numbers]).sum(0)
+
+    def _row(self, states: Tensor, noise: Noise) -> Tensor:
+        """Rows of the data (n, V) of their states: numbers drawn within their bins, as their columns can hold them."""
+        x = states.double() if self.data.leaves["x"].double else states
+        if self.numbers:
+            u = noise.fork("within").uniform(len(self.numbers)).to(x)
+            for i, v in enumerate(self.numbers):
+                x[:, v] = cuts.within(self.edges(v), states[:, v], u[:, i])
+            return valid(x, self.data.leaves["x"].columns)
+        return x
 
     def draw(self, n: int, noise: Noise, cond: Batch) -> Tensor:
-        """Ancestral sampling: each variable given its parents, which were drawn before it. (n, V) int64."""
+        """Ancestral sampling: each variable given its parents, which were drawn before it. (n, V)."""
         x = torch.zeros(n, len(self.names), dtype=torch.int64, device=self.table(0).device)
         for v in self.order:
             given = self.table(v)[tuple(x[:, i] for i in self.families[v][:-1])]
             x[:, v] = noise.categorical(given.expand(n, -1).log())
-        return x.double() if self.data.leaves["x"].double else x
+        return self._row(x, noise)
 
     def query(self, targets: str | Sequence[str], evidence: Mapping[str, int | str] | None = None) -> Tensor:
         """P(targets | evidence), exact: a table with a dimension per target, in their order, summing to 1.
@@ -107,24 +253,38 @@ class BayesNet(nn.Module):
         return answer
 
     def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:
-        """Draws from p(unknown | known), exact: one unknown after the other, each given those before it. Rows of one pattern together.
+        """Draws from p(unknown | known), exact: of a tree from the root on, all rows at once; of another graph one unknown after the
+        other, each given those before it, rows of one pattern together.
 
         Raises UsageError where the known values cannot be together.
         """
-        x = self._checked(batch["x"].where(known, torch.zeros_like(batch["x"])).long()).clone()
+        x = batch["x"]
+        states = self.codes(x.where(known, torch.nan if x.is_floating_point() else 0))
+        if (tree := self.tree) is not None:
+            states = states.masked_fill(~known, -1)
+            up = trees.upward(tree, self._rows(), states)
+            self._possible(up.log.isinf())
+            states = trees.drawn(tree, self._rows(), up, states, noise)
+        else:
+            states = self._eliminated(states.clone(), known, noise)
+        return torch.where(known, x, self._row(states, noise).to(x))
+
+    def _eliminated(self, x: Tensor, known: Tensor, noise: Noise) -> Tensor:
         for pattern in torch.unique(known, dim=0):
             rows = (known == pattern).all(1).nonzero()[:, 0]
             part, streams = x[rows], noise[rows.tolist()]
             seen = pattern.nonzero()[:, 0].tolist()
             for v in (v for v in self.order if v not in seen):
                 chances = self._posterior([v], seen, part)
-                if bool(chances.isnan().any()):
-                    row = int(rows[chances.isnan().any(1).nonzero()[0, 0]])
-                    raise UsageError(f"the known values of example {row} have probability zero")
+                self._possible(torch.zeros(len(x), dtype=torch.bool, device=x.device).index_put((rows,), chances.isnan().any(1)))
                 part[:, v] = streams.categorical(chances.log())
                 seen = [*seen, v]
             x[rows] = part
         return x
+
+    def _possible(self, wrong: Tensor) -> None:
+        if bool(wrong.any()):
+            raise UsageError(f"the known values of example {int(wrong.nonzero()[0, 0])} have probability zero")
 
     def facts(self) -> dict[str, Any]:
         """Each variable's states, its parents, and its table: one row per combination of the parents' states, the last fastest."""
@@ -161,9 +321,10 @@ class BayesNet(nn.Module):
         answer = eliminate(factors, targets)
         return answer.expand(len(x), *answer.shape[1:])
 
-    def _checked(self, x: Tensor) -> Tensor:
-        """x, if every value is a state of its variable. Raises UsageError."""
+    def _checked(self, x: Tensor, gaps: Tensor | None = None) -> Tensor:
+        """x, if every value that is not in `gaps` is a state of its variable. Raises UsageError."""
         wrong = (x < 0) | (x >= torch.tensor(self.sizes, device=x.device))
+        wrong = wrong if gaps is None else wrong & ~gaps
         if bool(wrong.any()):
             row, v = wrong.nonzero()[0].tolist()
             raise UsageError(f"example {row}: {self.names[v]} = {int(x[row, v])}, its states are 0 to {self.sizes[v] - 1}")
@@ -171,6 +332,8 @@ class BayesNet(nn.Module):
 
     def _states(self, v: int) -> list[str]:
         states = self.config.states[v]
+        if v in self.numbers:
+            return [f"{low:g} to {high:g}" for low, high in pairwise(self.edges(v).tolist())]
         names = self.data.leaves["x"].names
         return list(states) if not isinstance(states, int) else list(names) if len(names) == states else [str(i) for i in range(states)]
 
@@ -195,7 +358,8 @@ def _named(config: BayesNetConfig, data: DataSpec) -> BayesNetConfig:
     if config.variables or len(x.shape) != 1:
         return config
     if x.columns and not x.classes:
-        return config.model_copy(update={"variables": tuple(c.name for c in x.columns), "states": tuple(c.names for c in x.columns)})
+        states = tuple(c.names if c.kind == "category" else config.bins for c in x.columns)
+        return config.model_copy(update={"variables": tuple(c.name for c in x.columns), "states": states})
     if not x.classes:
         return config
     columns = tuple(f"x{i}" for i in range(x.shape[0]))

@@ -130,7 +130,7 @@ class ARConfig(_Config):
 
 
 class BayesNetConfig(_Config):
-    """A directed graph of discrete variables."""
+    """A directed graph of discrete variables, given or learned."""
 
     variables: tuple[str, ...] = Field(
         (), max_length=1000, description="Their names, in the order of the data's columns; left out: x0, x1 ….", json_schema_extra=OF_DATA
@@ -140,10 +140,13 @@ class BayesNetConfig(_Config):
         description="Of each variable: how many states it has, or their names; left out: the data's classes.",
         json_schema_extra=OF_DATA,
     )
-    parents: dict[str, tuple[str, ...]] = Field(
-        {}, description="Of each variable that has any: those it depends on.", json_schema_extra=OF_DATA
+    parents: dict[str, tuple[str, ...]] | None = Field(
+        None, description="Of each variable that has any: those it depends on; left out: the likeliest tree.", json_schema_extra=OF_DATA
     )
     smoothing: float = Field(1.0, ge=0, description="Added to every count: a Dirichlet prior's pseudo-counts.")
+    bins: int = Field(8, ge=2, le=1000, description="Of a table: into how many bins of equal counts a number is cut.")
+    rows: int = Field(100_000, ge=2, description="Examples that the tree and the bins are of, at most.")
+    passes: int = Field(50, ge=1, description="Of EM over what is missing, at most; of whole rows one.")
 
     @model_validator(mode="after")
     def _sound(self) -> BayesNetConfig:
@@ -151,5 +154,5 @@ class BayesNetConfig(_Config):
 
         if self.variables and not self.states:
             raise ValueError("states: say how many states each variable has, or their names")
-        check(self.variables, self.states, self.parents)
+        check(self.variables, self.states, self.parents or {})
         return self
