@@ -130,6 +130,11 @@ def test_ties_go_to_the_first_columns_whatever_the_order_of_rows() -> None:
     for order in (torch.arange(500), torch.randperm(500, generator=torch.Generator().manual_seed(0))):
         model = learned(States(x[order], (3,) * 5))
         assert model.parent.tolist() == [-1, 0, 0, 0, 0]
+    even = torch.ones(6, 6, dtype=torch.float64)
+    noise = 1e-13 * torch.rand(6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert trees.spanning_tree(even + noise + noise.mT) == [-1, 0, 0, 0, 0, 0]  # nor does rounding choose
+    ring = torch.tensor([[0, 1, 1, 0], [1, 0, 0, 1], [1, 0, 0, 1], [0, 1, 1, 0]], dtype=torch.float64)
+    assert trees.spanning_tree(ring) == [-1, 0, 0, 1]
 
 
 def test_no_parents_is_a_tree_and_an_empty_table_of_parents_is_none() -> None:
@@ -181,6 +186,8 @@ def test_em_never_loses_likelihood_and_ends_where_it_is_greatest() -> None:
     model = learned(States(x, missing=True), smoothing=0, passes=300, tolerance=0)
     told = [log["log_likelihood"] for log in model.logged]  # type: ignore[operator, union-attr]
     assert all(b >= a - 1e-10 for a, b in pairwise(told)) and told[-1] > told[0] + 1e-4
+    alike = [math.log(size) for size in SIZES]
+    assert told[0] > -float((~x.isnan()).double().mean(0) @ torch.tensor(alike, dtype=torch.float64)) + 0.1  # it begins with the pairs
     best = float(log_prob(model, {"x": x}).mean())
     assert best == pytest.approx(told[-1], abs=1e-7)
     for v in range(5):
@@ -226,13 +233,18 @@ def test_a_long_tree_and_a_wide_one_do_not_underflow() -> None:
 
 # ---- draws given some
 def test_what_is_missing_is_drawn_from_its_exact_law() -> None:
-    model, n = with_gaps()[0], 20_000
-    for row in (torch.tensor([math.nan, 1, math.nan, 2, math.nan]), torch.tensor([math.nan] * 5), torch.tensor([1.0, 2, 0, 3, 1])):
+    x, n = coupled(), 20_000
+    backwards = torch.stack([x[:, 0], x[:, 1], x[:, 1], x[:, 3], x[:, 4]], 1)
+    backwards[::7, 1], backwards[::3, 4], backwards[1::3, 4] = 0, x[::3, 0], x[1::3, 0]
+    backwards[::2, 2] = backwards[::2, 4]
+    model = learned(States(backwards, (2, 3, 3, 4, 3)))
+    assert any(p > v for v, p in enumerate(model.parent.tolist()))  # against the order of the columns
+    for row in (torch.tensor([math.nan, 1, math.nan, 2, math.nan]), torch.tensor([math.nan] * 5), torch.tensor([1.0, 2, 1, 3, 1])):
         x = row.double().expand(n, 5)
         filled = gentk.impute(model, {"x": x}, ~x.isnan(), batch_size=n)
         p = matching(model, joint(model), row)
         p /= p.sum()
-        counts, _ = np.histogramdd(filled.numpy(), bins=[np.arange(size + 1) - 0.5 for size in SIZES])
+        counts, _ = np.histogramdd(filled.numpy(), bins=[np.arange(size + 1) - 0.5 for size in model.sizes])
         large = p * n >= 5
         pairs = [np.append(part[large], part[~large].sum()) for part in (counts, p * n)]
         assert (counts[p == 0] == 0).all()
@@ -287,6 +299,7 @@ def test_a_value_that_comes_often_has_a_bin_of_its_own() -> None:
     constant = cuts.cut(torch.full((9,), 7.5, dtype=torch.float64), 4, Column(name="x"))
     assert constant[:2].tolist() == [7.5, 7.5] and bool(constant[2:].isinf().all())
     assert set(cuts.state(constant, x.double()).tolist()) == {0}
+    assert cuts.log_volume(constant, torch.tensor([7.5, 7.6, math.nan]), torch.tensor([0, 0, -1])).tolist() == [0, math.inf, 0]
 
 
 def test_whole_numbers_are_cut_between_two_of_them() -> None:
@@ -313,7 +326,7 @@ def test_the_density_of_numbers_integrates_to_one_and_is_the_share_over_the_widt
     found = float(log_prob(model, {"x": torch.tensor([[at, math.nan]])}).exp())
     share = ((data.x[:, 0] >= edges[2]) & (data.x[:, 0] < edges[3])).double().mean()
     assert found == pytest.approx(float(share / (edges[3] - edges[2])), rel=1e-9)
-    assert float(log_prob(model, {"x": torch.tensor([[1e9, 0.0]])})) == -math.inf
+    assert float(log_prob(model, {"x": torch.tensor([[1e9, 1.0]])})) == -math.inf
     assert model.logged[-1]["log_likelihood"] < float(log_prob(model, {"x": data.x}).mean())  # type: ignore[operator, index]
     now = model.update(model.statistics({"x": data.x}))["log_likelihood"]
     assert now == pytest.approx(float(log_prob(model, {"x": data.x}).mean()), abs=1e-10)
@@ -337,6 +350,18 @@ def test_draws_of_a_table_have_its_laws_and_its_kinds_of_number() -> None:
     near = data.x[((data.x[:, 0] - 2.5).abs() < 0.5) & ~data.x[:, 2].isnan(), 2]
     assert set(given[:, 0].tolist()) == {2.5}
     assert float(given[:, 2].mean()) == pytest.approx(float(near.mean()), abs=0.15 * float(data.x[:, 2].nan_to_num(1000).std()))
+
+
+def test_bins_that_no_row_can_be_in_are_never_drawn() -> None:
+    """Two whole numbers in eight bins, and smoothing."""
+    data = Table(300, missing=0)
+    data.x = data.x[:, [3, 0]].round()
+    columns = (Column(name="flag", kind="integer"), Column(name="a", kind="integer"))
+    data.spec = DataSpec(modality="table", leaves={"x": Leaf(shape=(2,), double=True, columns=columns)})
+    model = learned(data, smoothing=5)
+    x = model.draw(2000, Philox(0, range(2000)), {})
+    assert set(x[:, 0].tolist()) == {0.0, 1.0} and set(x[:, 1].tolist()) <= set(range(-6, 10))
+    assert float(model.table(0).sum()) == pytest.approx(1) and int((model.table(0) > 0).sum()) == 2
 
 
 # ---- edges
