@@ -192,7 +192,7 @@ class BayesNet(nn.Module):
         """Table v of counts in its shape. A bin that no row can be in has no share."""
         smooth, table = counts + self.config.smoothing, self.table(v)
         if v in self.numbers:
-            smooth = smooth * self.edges(v)[1:].isfinite()
+            smooth = smooth * cuts.used(self.edges(v))
         rows = smooth.sum(-1, keepdim=True)
         table.copy_(torch.where(rows > 0, smooth / rows, torch.full_like(smooth, 1 / self.sizes[v])))
 
@@ -333,7 +333,7 @@ class BayesNet(nn.Module):
     def _states(self, v: int) -> list[str]:
         states = self.config.states[v]
         if v in self.numbers:
-            return [f"{low:g} to {high:g}" for low, high in pairwise(self.edges(v).tolist())]
+            return [f"{low:g} to {high:g}" if high < cuts.BEYOND else "none" for low, high in pairwise(self.edges(v).tolist())]
         names = self.data.leaves["x"].names
         return list(states) if not isinstance(states, int) else list(names) if len(names) == states else [str(i) for i in range(states)]
 
