@@ -13,8 +13,8 @@ from gentk.conditions import Label
 from gentk.errors import UsageError
 from gentk.protocols import Batch, Condition, DataSpec, Noise
 
+from .conditionals import patterns
 from .config import CopulaConfig
-from .gaussians import patterns
 from .mixed import Kinds
 
 ROWS = 20_000  # that the correlations are taken of

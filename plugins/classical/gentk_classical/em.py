@@ -46,7 +46,8 @@ class Joint(NamedTuple):
 
     log: Tensor  # (K, n) log weight_k p(x | k)
     white: Tensor  # (K, n, d) the white numbers, expected given what is there
-    spare: Tensor | None = None  # (K, n, …): by how much more their squares are expected to be
+    spare: Tensor | None = None  # (K, P, …): by how much more their squares are expected to be, of each pattern of what is missing
+    which: Tensor | None = None  # (n,): the pattern of each row
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def log_chance(chance: Tensor, state: Tensor) -> Tensor:
 
 def expected(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torch.float64) -> Sums:
     """The sums over x (n, d + categories), computed in `dtype`."""
-    joint, white, spare = log_joint(kind, mixture, x, dtype)
+    joint, white, spare, which = log_joint(kind, mixture, x, dtype)
     highest = joint.amax(0)
     responsibility = (joint - highest).clamp_(min=FAINT).exp_()
     total = responsibility.sum(0)
@@ -115,8 +116,9 @@ def expected(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torch
     log_likelihood = (highest.double() + total.double().log()).sum()
     examples = torch.full((), len(x), dtype=torch.float64, device=x.device)
     second = kind.summed(white).double()
-    if spare is not None:
-        second += torch.einsum("kn,kn...->k...", responsibility, spare).double()
+    if spare is not None and which is not None:
+        of_pattern = responsibility.new_zeros(spare.shape[:2]).index_add_(1, which, responsibility)
+        second += torch.einsum("kp,kp...->k...", of_pattern, spare).double()
     states = tuple(_counted(chance, x[:, len(mixture.means[0]) + j], responsibility) for j, chance in enumerate(mixture.chances))
     return Sums(responsibility.sum(1).double(), first.double(), second, log_likelihood, examples, states)
 

@@ -7,8 +7,6 @@ the kind of covariance decides: upper triangles (K, d, d) full, 1/σ (K, d) alon
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
@@ -16,6 +14,11 @@ from torch import Tensor
 
 from gentk.errors import GentkError
 from gentk.protocols import Noise
+
+from .conditionals import Rest, Split, distinct, patterns
+
+TABLE = 1 << 22  # numbers of matrices that rows of their own have, in memory at once
+FEW = 16  # rows of a pattern, from which on it costs less to do them by themselves
 
 
 class Kind(Protocol):
@@ -42,7 +45,8 @@ class Partial(NamedTuple):
 
     log: Tensor  # (K, m) log N of what is there
     white: Tensor  # (K, m, d) of all numbers, the missing ones where they are expected
-    spare: Tensor  # (K, m, …) the squares of the white numbers beyond that
+    spare: Tensor  # (K, P, …) the squares of the white numbers beyond that, of each pattern of what is missing
+    which: Tensor  # (m,) the pattern of each row
 
 
 class Drawn(NamedTuple):
@@ -107,23 +111,52 @@ class Full:
         return ((root @ root.mT) * squares).sum((-2, -1))
 
     def partial(self, x: Tensor, means: Tensor, root: Tensor) -> Partial:
-        """With P the precision, b what is missing and y the deviations, y_b = −P_bb⁻¹ P_ba y_a is expected, with the covariance P_bb⁻¹. All
-        rows at once: P_bb stands in a matrix (d, d) that is the identity elsewhere."""
-        gone = x.isnan()
-        precision, eye = root @ root.mT, self.eye(x.shape[1]).to(root)
-        both = (gone[:, :, None] & gone[:, None, :]).to(root)
-        lower = torch.linalg.cholesky(precision[:, None] * both + eye * (~gone).to(root)[:, :, None])  # (K, m, d, d)
-        there = (x - means[:, None]).masked_fill(gone, 0.0)
-        pull = (there @ precision).masked_fill(~gone, 0.0)
-        apart = there - torch.cholesky_solve(pull[..., None], lower)[..., 0].masked_fill(~gone, 0.0)
+        """What is missing is expected where `Rest` says. Rows that lack the same numbers share their matrices."""
+        gone, which = distinct(x.isnan())
+        rest = Rest.of(root, gone)
+        apart = self._apart(x, means, root, rest, gone[which], which)
         white = apart @ root
-        log_det = self.log_det(root, x.shape[1])[:, None] - lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        log = log_det - 0.5 * white.square().sum(-1) - 0.5 * math.log(2 * math.pi) * (~gone).to(white).sum(1)
-        half = torch.linalg.solve_triangular(lower, root[:, None] * gone.to(root)[:, :, None], upper=False)
-        return Partial(log, white, half.mT @ half)
+        log = self._log(white, root, rest, gone[which], which)
+        return Partial(log, white, root.mT[:, None] @ rest.covariance @ root[:, None], which)
+
+    def _apart(self, x: Tensor, means: Tensor, root: Tensor, rest: Rest, gone: Tensor, which: Tensor) -> Tensor:
+        """x − μ (K, m, d), what is missing where it is expected; of rows with the patterns `which` of `rest`, which lack `gone` (m, d)."""
+        there = (x - means[:, None]).masked_fill(gone, 0.0)
+        pull = there @ (root @ root.mT)
+        return there - (rest.covariance[:, which] @ pull[..., None])[..., 0]
+
+    def _log(self, white: Tensor, root: Tensor, rest: Rest, gone: Tensor, which: Tensor) -> Tensor:
+        """log N of what is there, (K, m), from white numbers."""
+        log_det = (self.log_det(root, white.shape[-1])[:, None] - rest.log_det)[:, which]
+        return log_det - 0.5 * white.square().sum(-1) - 0.5 * math.log(2 * math.pi) * (~gone).to(white).sum(1)
 
     def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn:
-        """Rows that know the same numbers share their arithmetic, so that a mask for all costs as much as one row."""
+        """A component by how well it explains the known numbers, then the others by their conditional law.
+
+        Rows that know the same numbers share their arithmetic, so that a mask for all costs as much as one row; where few do, many rows
+        are done at once.
+        """
+        if len(x) >= FEW * len(distinct(known)[0]):
+            return self._impute_patterns(x, known, means, root, log_weight, noise)
+        step = max(1, TABLE // root.numel())
+        parts = []
+        for rows in torch.split(torch.arange(len(x), device=x.device), step):
+            own = noise if step >= len(x) else noise[rows.tolist()]
+            parts.append(self._impute_rows(x[rows], known[rows], means, root, log_weight[rows], own))
+        return Drawn(torch.cat([part.x for part in parts]), torch.cat([part.component for part in parts]))
+
+    def _impute_rows(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn:
+        gone, which = distinct(~known)
+        rest = Rest.of(root, gone)
+        apart = self._apart(x, means, root, rest, ~known, which)
+        component = noise.categorical(log_weight + self._log(apart @ root, root, rest, ~known, which).T)
+        z = noise.normal(x.shape[1]).double().masked_fill(known, 0.0)
+        lower = rest.lower[component, which]
+        spread = torch.linalg.solve_triangular(lower.mT, z[..., None], upper=True)[..., 0]
+        middle = means[component] + apart[component, torch.arange(len(x), device=x.device)]
+        return Drawn(torch.where(known, x, middle + spread), component)
+
+    def _impute_patterns(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn:
         out, which = torch.empty_like(x), torch.empty(len(x), dtype=torch.int64, device=x.device)
         for mask, rows in patterns(known):
             part, given, own = Split.of(root, mask), x[rows][:, mask], noise[rows.tolist()]
@@ -190,7 +223,7 @@ class Diagonal:
         log_det = axes.log() @ (~gone).to(axes).mT
         log = log_det - 0.5 * white.square().sum(-1) - 0.5 * math.log(2 * math.pi) * (~gone).to(white).sum(1)
         missing = gone.to(white).expand_as(white)  # a number that is missing varies as the component does: 1 in white squares
-        return Partial(log, white, self.squares(missing))
+        return Partial(log, white, self.squares(missing), torch.arange(len(x), device=x.device))
 
     def impute(self, x: Tensor, known: Tensor, means: Tensor, root: Tensor, log_weight: Tensor, noise: Noise) -> Drawn:
         """Given the component the numbers do not know of each other: the known ones only say which it is."""
@@ -240,42 +273,3 @@ def log_normal(white: Tensor, log_det: Tensor) -> Tensor:
     constant = log_det - 0.5 * white.shape[-1] * math.log(2 * math.pi)
     found: Tensor = torch.linalg.vector_norm(white, dim=-1).square_().mul_(-0.5).add_(constant[:, None])
     return found
-
-
-def patterns(known: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Of masks (n, d): each one that occurs (d,), and the rows that have it."""
-    if not known.shape[1]:  # which torch.unique refuses
-        yield known.new_zeros(0), torch.arange(len(known), device=known.device)
-        return
-    masks, which = torch.unique(known, dim=0, return_inverse=True)
-    for i, mask in enumerate(masks):
-        yield mask, (which == i).nonzero()[:, 0]
-
-
-@dataclass(frozen=True)
-class Split:
-    """K Gaussians cut into known numbers a and missing ones b: log N(x_a) = log_det − ½|(x_a − μ_a) white|² − (a/2) log 2π, and
-    x_b given x_a is N(μ_b + (x_a − μ_a) gain, (C Cᵀ)⁻¹)."""
-
-    white: Tensor  # (K, a, d)
-    log_det: Tensor  # (K,)
-    gain: Tensor  # (K, a, b)
-    root: Tensor  # C (K, b, b), lower
-
-    @classmethod
-    def of(cls, root: Tensor, known: Tensor) -> Split:
-        """Of roots (K, d, d) and a mask (d,). With P the precision, gain = −P_ab P_bb⁻¹ and white = U_a + gain U_b."""
-        a, b = root[:, known], root[:, ~known]
-        c = torch.linalg.cholesky(b @ b.mT)
-        gain = -torch.cholesky_solve(b @ a.mT, c).mT
-        halves = (root, c)
-        log_det = [half.diagonal(dim1=1, dim2=2).log().sum(1) for half in halves]
-        return cls(a + gain @ b, log_det[0] - log_det[1], gain, c)
-
-    def spread(self, z: Tensor, which: Tensor) -> Tensor:
-        """C⁻ᵀ z (m, b), each row with the Gaussian `which` (m,) of its own."""
-        out = torch.empty_like(z)
-        for k in torch.unique(which).tolist():
-            rows = which == k
-            out[rows] = torch.linalg.solve_triangular(self.root[k].mT, z[rows].mT, upper=True).mT
-        return out

@@ -13,8 +13,9 @@ from gentk.columns import named, valid
 from gentk.errors import UsageError
 from gentk.protocols import Batch, Condition, DataSpec, Noise
 
+from .conditionals import Split, patterns
 from .config import KDEConfig
-from .gaussians import KINDS, Singular, Split, patterns
+from .gaussians import KINDS, Singular
 from .kernels import States, donated
 from .mixed import Kinds
 from .quantised import Bins, flat, shaped

@@ -34,7 +34,7 @@ class Kinds:
 
     def vector(self, x: Tensor) -> Tensor:
         """The numbers, (n, V) → (n, d) float64; what is missing is NaN."""
-        return x[:, list(self.numbers)].double()
+        return (x if self.numbers == tuple(range(x.shape[1])) else x[:, list(self.numbers)]).double()
 
     def joined(self, numbers: Tensor, states: Tensor, like: DataSpec) -> Tensor:
         """Numbers (n, d) and states (n, c) as rows (n, V), of the kind of number that the data have."""

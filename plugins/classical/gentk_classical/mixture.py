@@ -131,8 +131,10 @@ class GMM(nn.Module):
         """(n, d) float64; of a table (n, d + categories): its numbers, divided by their deviations, then its states; NaN is missing."""
         if self.kinds is None:
             return flat(x)
-        states = x[:, [place for place, _ in self.kinds.categories]].double()
-        return torch.cat([(self.kinds.vector(x) - self.middle) / self.deviation, states], 1)
+        numbers = (self.kinds.vector(x) - self.middle).div_(self.deviation)
+        if not self.states:
+            return numbers
+        return torch.cat([numbers, x[:, [place for place, _ in self.kinds.categories]].double()], 1)
 
     # ---- fitting
     def classes_of(self, batch: Batch) -> Iterator[tuple[int, Tensor]]:
@@ -203,10 +205,11 @@ class GMM(nn.Module):
         return torch.cat([x[:, :d].nan_to_num(), *axes], 1)
 
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
-        found = [expected(self.kind, self.mixture(c), x, self.dtype) for c, x in self.classes_of(batch)]
+        rows = [x for _, x in self.classes_of(batch)]
+        found = [expected(self.kind, self.mixture(c), x, self.dtype) for c, x in enumerate(rows)]
         told = {name: torch.stack([getattr(sums, name) for sums in found]) for name in SUMS}
         if self.kinds:  # in the table's own units
-            told["log_likelihood"] -= torch.stack([self._unit(x).sum() for _, x in self.classes_of(batch)])
+            told["log_likelihood"] -= torch.stack([self._unit(x).sum() for x in rows])
         return told | {f"states{j}": torch.stack([sums.states[j] for sums in found]) for j in range(len(self.states))}
 
     def update(self, stats: Mapping[str, Tensor]) -> dict[str, float]:
