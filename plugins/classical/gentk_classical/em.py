@@ -83,17 +83,18 @@ def log_joint(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torc
     """log weight_k p(x | k) and what comes with it, in `dtype`. x (n, d + categories) float64, NaN where something is missing."""
     d = mixture.means.shape[1]
     numbers = x[:, :d]
-    shift = mixture.means.mean(0)
+    shift = mixture.means[0]  # near the rows, on the scale that components lie apart
     means, root = (mixture.means - shift).to(dtype), mixture.root.to(dtype)
-    if bool(numbers.isnan().any()):
-        joint = Joint(*kind.partial((numbers - shift).to(dtype), means, root))
+    log_weight = mixture.weights.log()
+    if bool(numbers.sum().isnan()):  # one pass over the numbers; infinite ones of both signs are no gap, and take the longer way
+        partial = kind.partial((numbers - shift).to(dtype), means, root)
+        joint = Joint(partial.log + log_weight.to(dtype)[:, None], *partial[1:])
     else:
         white = kind.white((numbers - shift).to(dtype), means, root)
-        joint = Joint(log_normal(white, kind.log_det(mixture.root, d).to(dtype)), white)
-    log_weight = mixture.weights.log().to(dtype)[:, None]
+        joint = Joint(log_normal(white, (kind.log_det(mixture.root, d) + log_weight).to(dtype)), white)
     for j, chance in enumerate(mixture.chances):
-        log_weight = log_weight + log_chance(chance, x[:, d + j]).to(dtype)
-    return joint._replace(log=joint.log + log_weight)
+        joint.log.add_(log_chance(chance, x[:, d + j]))
+    return joint
 
 
 def log_chance(chance: Tensor, state: Tensor) -> Tensor:

@@ -271,5 +271,4 @@ KINDS: dict[str, Kind] = {"full": Full(), "diag": Diagonal(), "spherical": Spher
 def log_normal(white: Tensor, log_det: Tensor) -> Tensor:
     """log N(x; μ_k, Σ_k), (K, n), from white numbers (K, n, d) and log |U_k| (K,)."""
     constant = log_det - 0.5 * white.shape[-1] * math.log(2 * math.pi)
-    found: Tensor = torch.linalg.vector_norm(white, dim=-1).square_().mul_(-0.5).add_(constant[:, None])
-    return found
+    return torch.add(constant[:, None], torch.linalg.vector_norm(white, dim=-1).square_(), alpha=-0.5)

@@ -69,6 +69,7 @@ class GMM(nn.Module):
         self.passes, self.start_size = config.passes, config.start_size
         self.conditions: Mapping[str, Condition] = {"label": Label.of(data)} if config.per_class else {}
         self.bins = Bins.of(data.leaves["x"])
+        self.gaps = any(column.missing for column in data.leaves["x"].columns)
         self.likelihood: Literal["exact", "bound"] = "bound" if self.bins else "exact"
         self.floor = config.covariance_floor + (self.bins.variance if self.bins else 0.0)
         self.volume = self.bins.log_volume(math.prod(data.shape)) if self.bins else 0.0
@@ -207,9 +208,9 @@ class GMM(nn.Module):
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
         rows = [x for _, x in self.classes_of(batch)]
         found = [expected(self.kind, self.mixture(c), x, self.dtype) for c, x in enumerate(rows)]
-        told = {name: torch.stack([getattr(sums, name) for sums in found]) for name in SUMS}
+        told = {name: _side_by_side([getattr(sums, name) for sums in found]) for name in SUMS}
         if self.kinds:  # in the table's own units
-            told["log_likelihood"] -= torch.stack([self._unit(x).sum() for x in rows])
+            told["log_likelihood"] = told["log_likelihood"] - _side_by_side([self._units(x) for x in rows])
         return told | {f"states{j}": torch.stack([sums.states[j] for sums in found]) for j in range(len(self.states))}
 
     def update(self, stats: Mapping[str, Tensor]) -> dict[str, float]:
@@ -267,6 +268,10 @@ class GMM(nn.Module):
     def _unit(self, x: Tensor) -> Tensor:
         """(n,) what the deviations that a row's numbers were divided by take from its density."""
         return (~x[:, : len(self.deviation)].isnan()).double() @ self.deviation.log()
+
+    def _units(self, x: Tensor) -> Tensor:
+        """() the sum of `_unit` over rows."""
+        return self._unit(x).sum() if self.gaps else len(x) * self.deviation.log().sum()
 
     def _log_prob(self, x: Tensor, batch: Batch) -> Tensor:
         if not self.conditions:
@@ -334,3 +339,8 @@ class GMM(nn.Module):
             log_weight = log_weight + log_chance(chance, x[:, d + j]).mT
         drawn = self.kind.impute(x[:, :d].nan_to_num(), ~x[:, :d].isnan(), mixture.means, mixture.root, log_weight, noise)
         return torch.where(known, batch["x"], self._row(drawn.x, drawn.component, mixture, noise).to(batch["x"]))
+
+
+def _side_by_side(values: list[Tensor]) -> Tensor:
+    """(C, …), which copies nothing where there is one."""
+    return values[0][None] if len(values) == 1 else torch.stack(values)
