@@ -150,7 +150,7 @@ class Full:
         rest = Rest.of(root, gone)
         apart = self._apart(x, means, root, rest, ~known, which)
         component = noise.categorical(log_weight + self._log(apart @ root, root, rest, ~known, which).T)
-        z = noise.normal(x.shape[1]).double().masked_fill(known, 0.0)
+        z = noise.normal(x.shape[1]).double()
         lower = rest.lower[component, which]
         spread = torch.linalg.solve_triangular(lower.mT, z[..., None], upper=True)[..., 0]
         middle = means[component] + apart[component, torch.arange(len(x), device=x.device)]

@@ -184,7 +184,7 @@ def test_em_never_loses_likelihood_and_ends_where_it_is_greatest() -> None:
     x = coupled(300).double()
     x[torch.rand(x.shape, generator=torch.Generator().manual_seed(3)) < 0.3] = math.nan
     model = learned(States(x, missing=True), smoothing=0, passes=300, tolerance=0)
-    told = [log["log_likelihood"] for log in model.logged]  # type: ignore[operator, union-attr]
+    told = [log["log_likelihood"] for log in model.logged]
     assert all(b >= a - 1e-10 for a, b in pairwise(told)) and told[-1] > told[0] + 1e-4
     alike = [math.log(size) for size in SIZES]
     assert told[0] > -float((~x.isnan()).double().mean(0) @ torch.tensor(alike, dtype=torch.float64)) + 0.1  # it begins with the pairs
@@ -327,7 +327,7 @@ def test_the_density_of_numbers_integrates_to_one_and_is_the_share_over_the_widt
     share = ((data.x[:, 0] >= edges[2]) & (data.x[:, 0] < edges[3])).double().mean()
     assert found == pytest.approx(float(share / (edges[3] - edges[2])), rel=1e-9)
     assert float(log_prob(model, {"x": torch.tensor([[1e9, 1.0]])})) == -math.inf
-    assert model.logged[-1]["log_likelihood"] < float(log_prob(model, {"x": data.x}).mean())  # type: ignore[operator, index]
+    assert model.logged[-1]["log_likelihood"] < float(log_prob(model, {"x": data.x}).mean())
     now = model.update(model.statistics({"x": data.x}))["log_likelihood"]
     assert now == pytest.approx(float(log_prob(model, {"x": data.x}).mean()), abs=1e-10)
 

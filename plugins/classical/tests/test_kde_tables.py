@@ -92,7 +92,7 @@ def left_out(x: np.ndarray[Any, Any], share: float) -> float:
 
 def test_training_tells_the_leave_one_out_likelihood() -> None:
     data = Table(120, missing=0)
-    told = fitted(data).logged[-1]["log_likelihood"]  # type: ignore[operator, index]
+    told = fitted(data).logged[-1]["log_likelihood"]
     assert told == pytest.approx(left_out(data.x.numpy(), SHARE), abs=1e-9)
 
 
@@ -107,8 +107,8 @@ def test_cross_validation_chooses_for_categories_too() -> None:
         model = fitted(data, bandwidth="cv", category_bandwidth="rule")
         shares.append(float(model.share))
         worse = [fitted(data, bandwidth=float(model.bandwidth), category_bandwidth=share) for share in (0.01, 0.1, 0.4, 1.0)]
-        best = model.logged[-1]["log_likelihood"]  # type: ignore[operator, index]
-        assert all(best >= other.logged[-1]["log_likelihood"] - 1e-12 for other in worse)  # type: ignore[operator, index]
+        best = model.logged[-1]["log_likelihood"]
+        assert all(best >= other.logged[-1]["log_likelihood"] - 1e-12 for other in worse)
     assert shares[0] == 1.0 and shares[1] < 0.05
 
 
@@ -134,7 +134,7 @@ def test_a_row_is_not_judged_by_what_it_gave_to_others() -> None:
                 same = (x[used, j] == x[i, j]).double()
                 log += same * math.log(1 - leave) + (1 - same) * math.log(leave / (size - 1))
         total += float(log.logsumexp(0)) - math.log(len(used))
-    told = model.logged[-1]["log_likelihood"]  # type: ignore[operator, index]
+    told = model.logged[-1]["log_likelihood"]
     assert bool((donor >= 0).any()) and told == pytest.approx(total / 60, abs=1e-9)
 
 
