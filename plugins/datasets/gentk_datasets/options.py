@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Options(BaseModel):
@@ -16,6 +17,15 @@ class Options(BaseModel):
 LABELLED: Any = Field(
     None, ge=1, description="Training: only so many keep their label, evenly over the classes, and are met as often as all those without."
 )
+
+
+def _rising(span: tuple[float, float] | None) -> tuple[float, float] | None:
+    if span is not None and not (math.isfinite(span[0]) and math.isfinite(span[1]) and span[0] < span[1]):
+        raise ValueError("should be [LOW, HIGH], two numbers of which the second is the larger")
+    return span
+
+
+Range = Annotated[tuple[float, float] | None, AfterValidator(_rising)]
 
 
 class GreyImages(Options):
@@ -46,13 +56,16 @@ class Digits(Options):
 class Folder(Options):
     """Of folder:PATH."""
 
-    path: str = Field(description="The folder; images in its sub-folders count too.")
+    path: str = Field(description="The folder; images in its sub-folders count too. Of two named train and test, the latter is held out.")
     size: int | None = Field(
         None, ge=4, le=2048, description="Height and width, to which the shorter side is resized; left out: as the images are, 64 at most."
     )
     channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for colour.")
     flip: bool = Field(False, description="Mirror half of the training examples, drawn anew each time.")
     labels: bool | None = Field(None, description="The first sub-folder's name is the condition `label`; left out: where all lie in some.")
+    range: Range = Field(
+        None, description="[LOW, HIGH]: the values of files beyond 8 bits that become black and white; left out: as their depth says."
+    )
     skip_broken: bool = Field(False, description="Go on without the files that cannot be read.")
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of the images held out as the split `test`.")
 
@@ -63,6 +76,9 @@ class Npz(Options):
     path: str = Field(description="The file; keys: x (more leaves may follow), label, cond_NAME.")
     modality: str = Field("", description="What an example is; left out, it is told from the shape: (d,) points, (C, H, W) image.")
     labels: bool = Field(True, description="Give `label` and `cond_NAME` as conditions.")
+    range: Range = Field(
+        None, description="[LOW, HIGH]: the values of images that become black and white; left out: by their type, floats as they are."
+    )
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of the examples held out as the split `test`.")
 
 
