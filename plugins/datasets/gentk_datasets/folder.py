@@ -7,62 +7,48 @@ import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from gentk.errors import GentkError, UsageError
 from gentk.modalities.pictures import SUFFIXES, Span, common_span, read_picture
 from gentk.modalities.soundness import trouble
-from gentk.protocols import DataSpec, Leaf
 
 from . import options
-from .arrays import flipped, shares
+from .pictures import Pictures, as_bytes, usual_size
 from .splits import checked, rows
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from gentk.protocols import Noise
-
-KEPT = 2**30
-"""Bytes of decoded images kept in memory; a folder that needs more is decoded every time."""
-
 
 FLOATS = {".tif", ".tiff", ".pfm"}  # what holds values whose black and white nobody says: all of them are looked at
 PATIENCE = 2.0  # seconds after which the look at all files says what it does
 LOOKED_AT = 200  # images of which the size is chosen
 
 
-class Folder:
-    """Leaf `x` (channels, size, size) float32 in [-1, 1]; the condition `label` where `labels`: the first sub-folder's name."""
+class Folder(Pictures):
+    """The images below a folder; the condition `label` where `labels`: the first sub-folder's name."""
 
     def __init__(self, chosen: options.Folder, split: str) -> None:
         checked(split, "folder")
         self.root = Path(chosen.path).expanduser()
-        self.channels, self.flip = chosen.channels, chosen.flip and split == "train"
         found = _images(self.root, skip_broken=chosen.skip_broken)
         names = [path.relative_to(self.root) for path in found]
         self.size = chosen.size or _size(found)
         self.unsaid = common_span(path for path in found if path.suffix.lower() in FLOATS)
         labels = _in_classes(names) if chosen.labels is None else chosen.labels
+        self.resolved = {"size": self.size, "labels": labels}
         if split == "train":
             self._say(chosen, names, labels=labels)
         order = [zlib.crc32(name.as_posix().encode()) for name in names]  # by name: the same split wherever the folder lies
-        self.files = [found[i] for i in rows(order, chosen.test_share, split)]
+        part, training = rows(order, chosen.test_share, split), rows(order, chosen.test_share, "train")
+        self.files = [found[i] for i in part]
         if not self.files:
             found_any = f"{len(found)} images, test_share {chosen.test_share}"
             raise UsageError(f"folder {self.root}: no image is in the split '{split}' ({found_any})")
-        leaf = Leaf(shape=(self.channels, self.size, self.size), range=(-1, 1), levels=256)
-        self.spec = DataSpec(modality="image", leaves={"x": leaf})
-        self.labels: NDArray[np.int64] | None = None
-        if labels:
-            self._label(names, rows(order, chosen.test_share, "train"))
-        self._kept: dict[int, NDArray[np.uint8]] = {}
-        self._keep = len(self.files) * self.channels * self.size**2 <= KEPT
+        classes, index = self._classes(names) if labels else ([], None)
+        given: dict[str, Any] = {} if index is None else {"labels": index[part], "training": index[training], "names": classes}
+        super().__init__(len(self.files), chosen.channels, self.size, flip=chosen.flip and split == "train", **given)
 
     def _say(self, chosen: options.Folder, names: Sequence[Path], *, labels: bool) -> None:
         """What was chosen because nobody did."""
@@ -73,46 +59,16 @@ class Folder:
         if told:
             print(f"folder {self.root}: {len(names):,} images, {'; '.join(told)}", file=sys.stderr)
 
-    def _label(self, names: Sequence[Path], training: NDArray[np.int64]) -> None:
+    def _classes(self, names: Sequence[Path]) -> tuple[list[str], NDArray[np.int64]]:
+        """The classes, and that of each file."""
         if loose := [name for name in names if len(name.parts) < 2]:
             raise UsageError(f"folder {self.root}: {loose[0]} is in no sub-folder, and the option labels takes the class from it")
         classes = sorted({name.parts[0] for name in names})
         index = {name: i for i, name in enumerate(classes)}
-        self.labels = np.array([index[file.relative_to(self.root).parts[0]] for file in self.files], np.int64)
-        drawn = np.array([index[names[i].parts[0]] for i in training], np.int64)
-        self.spec = self.spec.model_copy(
-            update={
-                "conditions": {"label": Leaf(classes=len(classes), names=tuple(classes))},
-                "frequencies": {"label": shares(drawn, len(classes))},
-            }
-        )
+        return classes, np.array([index[name.parts[0]] for name in names], np.int64)
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        return {key: rows[0] for key, rows in self.batch([index]).items()}
-
-    def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
-        """Examples `indices`; flips are drawn from `noise`, whose row i belongs to indices[i]. Raises GentkError for a broken file."""
-        wanted = [int(i) for i in indices]
-        images = torch.from_numpy(np.stack([self._bytes(i) for i in wanted]))
-        if self.flip and noise is not None:
-            images = flipped(images, noise)
-        batch = {"x": images.float() / 127.5 - 1}
-        if self.labels is not None:
-            batch["label"] = torch.from_numpy(self.labels[wanted])
-        return batch
-
-    def _bytes(self, index: int) -> NDArray[np.uint8]:
-        if index in self._kept:
-            return self._kept[index]
-        image = square(self.files[index], self.size, self.channels, self.unsaid)
-        if self._keep:
-            self._kept[index] = image
-        return image
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        return square(self.files[index], self.size, self.channels, self.unsaid)
 
 
 def _in_classes(names: Sequence[Path]) -> bool:
@@ -143,7 +99,7 @@ def square(path: Path, size: int, channels: int, unsaid: Span | None = None) -> 
         pixels = read_picture(path, (channels, size, size), unsaid=unsaid)
     except UsageError as error:
         raise GentkError(f"{error}; remove it from the folder") from error
-    return np.asarray(((pixels + 1) * 127.5).round(), np.uint8)
+    return as_bytes(pixels)
 
 
 # ---------------------------------------------------------------- looking at all of it first
@@ -182,10 +138,9 @@ def _broken(files: Sequence[Path]) -> dict[Path, str]:
 
 
 def _size(files: Sequence[Path]) -> int:
-    """The middle one of the shorter sides, as a multiple of 8 that is 64 at most."""
+    """Of some of the files, evenly over them: see `usual_size`."""
     sides = []
     for path in files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT]:
         with Image.open(path) as image:
             sides.append(min(image.size))
-    middle = sorted(sides)[len(sides) // 2]
-    return min(64, max(8, middle // 8 * 8))
+    return usual_size(sides)
