@@ -10,7 +10,7 @@ from ..recipes import Recipe
 
 
 def resolved(recipe: Recipe, dataset: Dataset) -> Recipe:
-    """The recipe with the options that its data set chose: the commit of a branch, the size of images. They are its attribute `resolved`."""
+    """The recipe with the options that its data set chose, its attribute `resolved`: the commit of a branch, the size of images."""
     chosen: Mapping[str, Any] = getattr(dataset, "resolved", {})
     if not chosen:
         return recipe
