@@ -60,8 +60,7 @@ def chosen_from(chosen: options.Hub, split: str) -> Dataset:
     """The same for options that are checked."""
     rows = found(chosen)
     modality = chosen.modality or _modality(rows, chosen)
-    names = {f"{key}": value for key, value in rows.names.items()}
-    resolved: dict[str, Any] = {"revision": rows.place.sha, "config": rows.config, "modality": modality, **names}
+    resolved: dict[str, Any] = {"revision": rows.place.sha, "config": rows.config, "modality": modality, **rows.names}
     made: Any
     if modality == "image":
         from .hub_images import HubImages
@@ -153,6 +152,6 @@ def _say(rows: Found, made: Any, chosen: options.Hub) -> None:
     """What was chosen, and what of it can be chosen otherwise."""
     parts = [f"commit {rows.place.sha[:12]}", f"config {rows.config}", made.chose]
     held = f"test is {rows.names['test']}" if "test" in rows.names else f"{chosen.test_share:g} of its rows held out as test"
-    streamed = f" of {chosen.examples:,} streamed examples" if chosen.streaming else ""
-    text = f"{rows.place}: {'; '.join(parts)}; train is {rows.names['train']}{streamed}, {held}"
+    streamed = f"; {chosen.examples:,} streamed examples of each split" if chosen.streaming else ""
+    text = f"{rows.place}: {'; '.join(parts)}; train is {rows.names['train']}, {held}{streamed}"
     print(one_line(text, 1000), file=sys.stderr)

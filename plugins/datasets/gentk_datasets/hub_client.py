@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gentk.errors import GentkError, UsageError, did_you_mean
 from gentk.text import one_line
@@ -148,36 +149,38 @@ def _commit(repo: str, branch: str) -> str:
 
 # ---------------------------------------------------------------- what is on this machine
 def _here(place: Place, chosen: options.Hub) -> Found | None:
-    """The rows, where they lie on this machine; None where they do not."""
-    configs = {path.name: path for path in sorted(place.kept.glob("*")) if path.is_dir()} if chosen.streaming else place.prepared
+    """The rows, where they lie on this machine; None where they do not, and where only the Hub knows which are meant."""
+    if not _offline() and not (chosen.config and (chosen.train or not chosen.streaming)):
+        return None
     if chosen.streaming:
-        configs = {name: path / _part(chosen) for name, path in configs.items() if (path / _part(chosen)).is_dir()}
+        parts = "*" if _offline() else None
+        kept = sorted(place.kept.glob(f"{_file(chosen.config) if chosen.config else '*'}/{_part(chosen, chosen.train, chosen.test, parts)}"))
+        configs = {folder.parent.name: folder for folder in kept}
+    else:
+        configs = place.prepared
     if not chosen.config and len(configs) > 1:
-        if not _offline():
-            return None  # the Hub says which is the default
         raise UsageError(f"data set {place} has several configs here ({', '.join(configs)}): choose with dataset.options.config")
     config = chosen.config or next(iter(configs), "")
-    if config not in configs:
-        return None
-    try:
-        return _read(place, chosen, config, configs[config])
-    except GentkError:
-        raise
-    except Exception as error:
-        raise GentkError(f"{_at(place)}: {configs[config]} is damaged ({type(error).__name__}); delete it to fetch it anew") from error
+    folder = configs.get(_file(config) if chosen.streaming else config)
+    return None if folder is None else _read(place, chosen, config, folder)
 
 
 def _read(place: Place, chosen: options.Hub, config: str, folder: Path) -> Found:
+    """The rows in a folder of ours or the library's. Raises GentkError where it is damaged."""
     import datasets
-
-    if chosen.streaming:
-        parts = datasets.load_from_disk(str(folder))
-        names = _names(place, chosen, list(parts))
-        return Found(place, config, names, {split: parts[name] for split, name in names.items()})
     from datasets.packaged_modules.cache.cache import Cache
 
-    builder = Cache(repo_id=place.repo, dataset_name=place.repo.rpartition("/")[2], config_name=config, version=folder.parts[-2], hash=place.sha)
-    return _of(builder, place, chosen, config)
+    try:
+        if chosen.streaming:
+            parts = datasets.load_from_disk(str(folder))
+            names = _names(place, chosen, list(parts))
+            return Found(place, config, names, {split: parts[name] for split, name in names.items()})
+        name, version = place.repo.rpartition("/")[2], folder.parts[-2]
+        return _of(Cache(repo_id=place.repo, dataset_name=name, config_name=config, version=version, hash=place.sha), place, chosen, config)
+    except GentkError:
+        raise
+    except Exception as error:
+        raise GentkError(f"{_at(place)}: {folder} is damaged ({type(error).__name__}); delete it to fetch it anew") from error
 
 
 def _of(builder: Any, place: Place, chosen: options.Hub, config: str) -> Found:
@@ -212,8 +215,11 @@ def _streamed(place: Place, chosen: options.Hub) -> Found:
     import datasets
 
     builder = _builder(place, chosen)
-    names, config = _names(place, chosen, _splits(builder)), builder.config.name
-    print(f"reading {chosen.examples:,} examples of {_at(place)} (config {config})", file=sys.stderr)
+    names, config = _names(place, chosen, _splits(builder)), str(builder.config.name)
+    folder = place.kept / _file(config) / _part(chosen, names["train"], names.get("test", ""))
+    if folder.is_dir():
+        return _read(place, chosen, config, folder)
+    print(f"reading {chosen.examples:,} examples of {_at(place)} (config {one_line(config)})", file=sys.stderr)
     parts = datasets.DatasetDict()
     for name in names.values():
         rows = builder.as_streaming_dataset(name)
@@ -226,7 +232,7 @@ def _streamed(place: Place, chosen: options.Hub) -> Found:
         if not taken:
             raise UsageError(f"data set {place}: its split '{name}' has no example")
         parts[name] = datasets.Dataset.from_list(taken, features=features)
-    _keep(parts, place.kept / config.replace("/", "--") / _part(chosen))
+    _keep(parts, folder)
     return Found(place, config, names, {split: parts[name] for split, name in names.items()})
 
 
@@ -242,10 +248,15 @@ def _whole_images(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]
     return row
 
 
-def _part(chosen: options.Hub) -> str:
-    """The name of what was streamed: all that its rows depend on."""
-    said = [str(value) for value in (chosen.examples, chosen.buffer, chosen.seed)]
-    return "-".join([*said, *(f"{key}={value.replace('/', '--')}" for key in ("train", "test") if (value := getattr(chosen, key)))])
+def _part(chosen: options.Hub, train: str, test: str, unsaid: str | None = None) -> str:
+    """The folder of what was streamed: all that its rows depend on. `unsaid`: what stands for a split that nobody names."""
+    parts = [_file(name) if name or unsaid is None else unsaid for name in (train, test)]
+    return "+".join([str(chosen.examples), str(chosen.buffer), str(chosen.seed), *parts])
+
+
+def _file(name: str) -> str:
+    """A config's or a split's name as that of a file."""
+    return quote(name, safe="")
 
 
 def _keep(parts: Any, folder: Path) -> None:
@@ -253,13 +264,28 @@ def _keep(parts: Any, folder: Path) -> None:
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        parts.save_to_disk(str(temporary))
+        with _quiet():
+            parts.save_to_disk(str(temporary))
         if not folder.exists():
             os.replace(temporary, folder)
     except OSError as error:
         raise GentkError(f"cannot write to {folder.parent} ({error.strerror or error}); set GENTK_DATA to a folder of yours") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's progress bars."""
+    import datasets
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
 
 
 def _splits(builder: Any) -> list[str]:
@@ -270,13 +296,13 @@ def _builder(place: Place, chosen: options.Hub) -> Any:
     """What reads the data set. Raises UsageError for a config that it does not have."""
     import datasets
 
-    address = f"hf://datasets/{place.repo}@{place.sha}"
+    address = f"hf://datasets/{place.repo}"  # a folder of the same name here is not meant
     try:
-        builder = datasets.load_dataset_builder(address, chosen.config or None)
+        builder = datasets.load_dataset_builder(address, chosen.config or None, revision=place.sha)
     except ValueError as error:
         if "onfig" not in str(error):
             raise
-        known = [str(name) for name in datasets.get_dataset_config_names(address)]
+        known = [str(name) for name in datasets.get_dataset_config_names(address, revision=place.sha)]
         if chosen.config and chosen.config not in known:
             raise UsageError(f"data set {place} has no config '{one_line(chosen.config)}'{did_you_mean(chosen.config, known)}") from error
         if not chosen.config and len(known) > 1:
@@ -291,8 +317,6 @@ def _builder(place: Place, chosen: options.Hub) -> Any:
 @contextlib.contextmanager
 def _told(place: Place) -> Iterator[None]:
     """What the library and its client meet becomes one line."""
-    import datasets
-
     try:
         yield
     except GentkError:
@@ -302,7 +326,7 @@ def _told(place: Place) -> Iterator[None]:
         if "scripts are no longer supported" in said:
             remedy = "hf:NAME@refs/convert/parquet is the copy that the Hub makes of many, or look for one in Parquet"
             raise UsageError(f"data set {place} is a script ({said.rpartition(' ')[2]}), which nobody runs any more: {remedy}") from error
-        if isinstance(error, (datasets.exceptions.EmptyDatasetError, datasets.exceptions.DataFilesNotFoundError)):
+        if type(error).__name__ in ("EmptyDatasetError", "DataFilesNotFoundError"):
             raise UsageError(f"{_at(place)} holds no file that the library datasets reads") from error
         with translated(f"datasets/{place.repo}", place.sha):
             raise _cause(error) from error

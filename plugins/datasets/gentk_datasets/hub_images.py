@@ -81,7 +81,7 @@ class HubImages(Pictures):
                 with open(value["path"], "rb") as file:
                     return File(file.read(), where)
         except OSError as error:
-            raise GentkError(f"data set {where} cannot be read ({error.strerror or error}); delete it from the cache to fetch it anew") from None
+            raise GentkError(f"data set {where} cannot be read ({error.strerror or error}): empty the cache to fetch it anew") from None
         raise GentkError(f"data set {where} is missing: a row without an image is no example")
 
 
