@@ -154,7 +154,8 @@ def _here(place: Place, chosen: options.Hub) -> Found | None:
         return None
     if chosen.streaming:
         parts = "*" if _offline() else None
-        kept = sorted(place.kept.glob(f"{_file(chosen.config) if chosen.config else '*'}/{_part(chosen, chosen.train, chosen.test, parts)}"))
+        config = _file(chosen.config) if chosen.config else "*"
+        kept = sorted(place.kept.glob(f"{config}/{_part(chosen, chosen.train, chosen.test, parts)}"))
         configs = {folder.parent.name: folder for folder in kept}
     else:
         configs = place.prepared
