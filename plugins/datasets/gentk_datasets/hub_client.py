@@ -226,8 +226,7 @@ def _streamed(place: Place, chosen: options.Hub) -> Found:
         rows = builder.as_streaming_dataset(name)
         features = rows.features
         images = [column for column, feature in (features or {}).items() if isinstance(feature, datasets.Image)]
-        for column in images:
-            rows = rows.cast_column(column, datasets.Image(decode=False))
+        rows = rows.decode(False) if images else rows  # files as they are: a JPEG that is encoded again is another image
         rows = rows.shuffle(seed=chosen.seed, buffer_size=chosen.buffer) if chosen.buffer > 1 else rows
         taken = [_whole_images(row, images) for row in islice(iter(rows), chosen.examples)]
         if not taken:
