@@ -89,7 +89,8 @@ class DataSpec(BaseModel):
 class Dataset(Protocol):
     """Examples. Optional: `batch(indices, noise) -> Batch`, where augmentation draws from `noise` (row i belongs to
     indices[i]; None: no augmentation); `decoder`, a model whose latents these examples are; `nbytes` and `to(device)`, the same
-    examples held there, whose batches are made there too."""
+    examples held there, whose batches are made there too; `resolved`, a dict of the options that the data set chose itself, such as the
+    commit of a branch, which the run's recipe records."""
 
     spec: DataSpec
 

@@ -13,12 +13,12 @@ from gentk.modalities.pictures import SUFFIXES, Span, together
 from gentk.modalities.soundness import Look, look
 from gentk.text import note
 
+from .pictures import usual_size
+
 PATIENCE = 2.0  # seconds after which the look at all files says what it does
 SHOWN = 5  # broken files that are named
 TRAINING = frozenset({"train", "training"})
 HELD_OUT = frozenset({"test", "testing", "val", "valid", "validation"})
-EVERY_LEVEL = 4  # three levels of a U-Net halve the size twice
-LARGEST = 64
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def found(root: Path, *, skip_broken: bool) -> Found:
         raise UsageError(f"folder {root}: it holds no image (.png, .jpg, .tif …)")
     names, held_out = _splits([path.relative_to(root) for path in files])
     unsaid = together([span for path in files if (span := looks[path].span)])
-    return Found(root, files, names, held_out, _size([looks[path].side for path in files]), unsaid)
+    return Found(root, files, names, held_out, usual_size([looks[path].side for path in files]), unsaid)
 
 
 def _images(root: Path) -> Iterator[Path]:
@@ -93,9 +93,3 @@ def _splits(names: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[bool, ...]]:
         return tuple(names), ()
     inner = tuple(Path(*name.parts[1:]) for name in names)
     return inner, tuple(name.parts[0].lower() in HELD_OUT for name in names) if tops & HELD_OUT else ()
-
-
-def _size(sides: Sequence[int]) -> int:
-    """The middle one of the shorter sides, rounded to a size that halves twice, 64 at most."""
-    middle = sorted(sides)[len(sides) // 2]
-    return min(LARGEST, max(8, (middle + EVERY_LEVEL // 2) // EVERY_LEVEL * EVERY_LEVEL))

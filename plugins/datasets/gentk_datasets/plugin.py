@@ -42,6 +42,14 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
         argument="path",
         summary="npz:PATH, your own arrays, or what `gentk sample --out x.npz` wrote",
     )
+    yield DatasetSpec(
+        "hf",
+        "gentk_datasets.hub:hf",
+        "",
+        "gentk_datasets.options:Hub",
+        argument="repo",
+        summary="hf:USER/NAME, a data set of the Hugging Face Hub: images, text, tables",
+    )
     yield _points("swiss-roll", "swiss_roll", "SwissRoll", "A spiral in the plane")
     yield _points("moons", "moons", "Moons", "Two interleaving half circles, 2 classes")
     yield _points("circles", "circles", "Circles", "Two concentric circles, 2 classes")

@@ -38,7 +38,8 @@ _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,14})", re.ASCII)  # 007 is no number, an
 class Rows:
     """Leaf `x` (V,) float64 with a `Column` each; the condition `label` where there are classes.
 
-    `x` (N, V), `classes` (N,) whose names are those of the column `label`; both are cut to the split.
+    `x` (N, V), `classes` (N,) whose names are those of the column `label`; both are cut to the split: `held` are the rows of `test`, where
+    the data say which; else `share` of them are drawn.
     """
 
     def __init__(
@@ -49,8 +50,13 @@ class Rows:
         label: Column | None,
         split: str,
         share: float,
+        held: NDArray[np.int64] | None = None,
     ) -> None:
-        part, training = shuffled_rows(len(x), share, split), shuffled_rows(len(x), share, "train")
+        if held is None:
+            part, training = shuffled_rows(len(x), share, split), shuffled_rows(len(x), share, "train")
+        else:
+            training = np.setdiff1d(np.arange(len(x)), held)
+            part = held if split == "test" else training
         self.x, self.classes = torch.from_numpy(x[part]), None if classes is None else torch.from_numpy(classes[part])
         labelled = label is not None and classes is not None
         self.spec = DataSpec(
@@ -82,18 +88,12 @@ class TableFile(Rows):
         checked(split, "table")
         self.path = Path(chosen.path).expanduser()
         cells = read_cells(self.path, encoding=chosen.encoding, separator=chosen.separator)
-        names = _wanted(cells, chosen)
-        seen = _looked_at(cells, names)
-        kinds = {name: _kind(cells, one, chosen, label=name == chosen.label) for name, one in seen.items()}
-        label = kinds.pop(chosen.label) if chosen.label else None
-        if not kinds:
-            raise UsageError(f"table {self.path}: no column is left beside the label")
-        x, classes = _values(cells, kinds, label, seen)
-        super().__init__(x, tuple(kinds.values()), classes, label, split, chosen.test_share)
+        x, columns, classes, label = typed(cells, chosen)
+        super().__init__(x, columns, classes, label, split, chosen.test_share)
         if not len(self):
             raise UsageError(f"table {self.path}: no row is in the split '{split}' ({len(x)} rows; raise dataset.options.test_share)")
         if split == "train":
-            print(f"data set table: {len(x):,} rows of {_told(list(kinds.values()), label)}", file=sys.stderr)
+            print(f"data set table: {len(x):,} rows of {told_columns(columns, label)}", file=sys.stderr)
 
 
 def table(
@@ -112,6 +112,22 @@ def table(
     given = {"path": path, "label": label, "columns": columns, "drop": drop, "states": states}
     chosen = options.OwnTable.model_validate({**given, "encoding": encoding, "separator": separator, "test_share": test_share})
     return TableFile(chosen, split)
+
+
+def typed(
+    cells: Cells, chosen: options.OwnTable
+) -> tuple[NDArray[np.float64], tuple[Column, ...], NDArray[np.int64] | None, Column | None]:
+    """(rows (N, V), their columns, the class of each, the column of these) of a table whose columns are what their cells say.
+
+    Raises UsageError for what is no table.
+    """
+    seen = _looked_at(cells, _wanted(cells, chosen))
+    kinds = {name: _kind(cells, one, chosen, label=name == chosen.label) for name, one in seen.items()}
+    label = kinds.pop(chosen.label) if chosen.label else None
+    if not kinds:
+        raise UsageError(f"table {cells.path}: no column is left beside the label")
+    x, classes = _values(cells, kinds, label, seen)
+    return x, tuple(kinds.values()), classes, label
 
 
 # ---------------------------------------------------------------- which columns
@@ -238,7 +254,7 @@ def _column(cells: Sequence[str], column: Column, decimal: str) -> NDArray[np.fl
     return out
 
 
-def _told(columns: Sequence[Column], label: Column | None) -> str:
+def told_columns(columns: Sequence[Column], label: Column | None) -> str:
     """Which columns were taken for what."""
     groups = {"number": "numbers", "integer": "whole numbers", "date": "dates", "category": "categories"}
     parts = []
