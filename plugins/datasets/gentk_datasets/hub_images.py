@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gentk.errors import GentkError, UsageError
-from gentk.modalities.pictures import DEEP, opened, read_picture
+from gentk.modalities.pictures import opened, read_picture
 from gentk.text import one_line
 
 from . import options
@@ -92,7 +92,7 @@ def _look(images: HubImages, column: Any, n: int) -> tuple[list[tuple[int, int]]
         try:
             with opened(images.file(column, row)) as image:
                 sizes.append(image.size)
-                grey = grey and image.mode in ("1", "L", "LA", *DEEP)
+                grey = grey and (image.mode in ("1", "L", "LA") or image.mode[0] in "IF")
         except UsageError as error:
             raise GentkError(f"data set {error}") from error
         if len(sizes) >= LOOKED_AT:
