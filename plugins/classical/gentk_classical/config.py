@@ -51,7 +51,12 @@ class KDEConfig(_Config):
     bandwidth: Literal["scott", "silverman", "cv"] | Annotated[float, Field(gt=0)] = Field(
         "scott", description="The kernel's deviation as a share of the data's: a rule, a number, or by leave-one-out likelihood."
     )
-    covariance: Literal["full", "isotropic"] = Field("full", description="The kernel has the data's shape, or is a ball.")
+    covariance: Literal["full", "isotropic"] = Field(
+        "full", description="The kernel has the data's shape, or is a ball; of a table, whose numbers come by their deviations, a product."
+    )
+    category_bandwidth: Literal["rule"] | Annotated[float, Field(gt=0, le=1)] = Field(
+        "rule", description="Of a table: a category's λ as a share of that at which all states are alike; rule: the bandwidth squared."
+    )
 
 
 class CopulaConfig(_Config):
