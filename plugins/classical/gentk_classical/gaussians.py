@@ -244,6 +244,9 @@ def log_normal(white: Tensor, log_det: Tensor) -> Tensor:
 
 def patterns(known: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Of masks (n, d): each one that occurs (d,), and the rows that have it."""
+    if not known.shape[1]:  # which torch.unique refuses
+        yield known.new_zeros(0), torch.arange(len(known), device=known.device)
+        return
     masks, which = torch.unique(known, dim=0, return_inverse=True)
     for i, mask in enumerate(masks):
         yield mask, (which == i).nonzero()[:, 0]
