@@ -1,4 +1,4 @@
-"""Discrete variables on a given directed graph (Pearl 1985; Koller and Friedman 2009, chapters 3, 9 and 17)."""
+"""Discrete variables on a directed graph, given or learned as a tree (Pearl 1985; Koller and Friedman 2009, chapters 3, 9 and 17)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gentk.errors import UsageError, did_you_mean
 from gentk.protocols import Batch, DataSpec, Noise
 
-from . import graph
+from . import chow_liu, graph
 from .config import BayesNetConfig
 from .factors import Factor, eliminate
 
@@ -21,6 +21,7 @@ class BayesNet(nn.Module):
 
     One pass counts. p(k | parents) = (N_k + α) / (Σ_j N_j + α K), the posterior mean under a Dirichlet prior with α = `smoothing` for
     each of K states; α = 0 is maximum likelihood, and parents never seen then leave the states equally likely.
+    Where no parents are given, the same pass counts all pairs, and the graph becomes the tree of Chow and Liu (1968): `config` then has it.
     Table v is a float64 buffer `table{v}` with the parents' dimensions first, in the order of the config, and the variable's last.
     """
 
@@ -44,11 +45,21 @@ class BayesNet(nn.Module):
             raise UsageError(f"the graph has {len(self.names)} discrete variables, these data have x {x.shape} with {x.classes} classes")
         if x.classes > max(self.sizes):  # fewer: a declared state that these data happen not to have
             raise UsageError(f"the states of the graph are {max(self.sizes)} at most, these data have {x.classes} classes")
-        self.order = graph.order(self.names, config.parents)
-        self.families = [[*(self.names.index(p) for p in config.parents.get(name, ())), v] for v, name in enumerate(self.names)]
+        self.learned = config.parents is None
+        if self.learned and sum(self.sizes) > chow_liu.LARGEST:
+            many = f"{sum(self.sizes):,} states, and the pairs of {chow_liu.LARGEST:,} at most are counted"
+            raise UsageError(f"a tree cannot be learned of {len(self.names)} variables with {many}: give parents, or drop columns")
+        if self.learned:
+            self.learning, self.training_only = chow_liu.Learning(len(self.names)), ("learning",)
+        self._arrange(config.parents or {})
+
+    def _arrange(self, parents: Mapping[str, Sequence[str]], device: torch.device | None = None) -> None:
+        """Lay out the graph: the order of drawing, and for each variable its family and a table of equal chances."""
+        self.order = graph.order(self.names, parents)
+        self.families = [[*(self.names.index(p) for p in parents.get(name, ())), v] for v, name in enumerate(self.names)]
         for v, family in enumerate(self.families):
             shape = [self.sizes[i] for i in family]
-            self.register_buffer(f"table{v}", torch.full(shape, 1 / self.sizes[v], dtype=torch.float64))
+            self.register_buffer(f"table{v}", torch.full(shape, 1 / self.sizes[v], dtype=torch.float64, device=device))
 
     def table(self, v: int) -> Tensor:
         """p(x_v | parents), (sizes of the parents …, size of v)."""
@@ -56,8 +67,10 @@ class BayesNet(nn.Module):
 
     # ---- the fit
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
-        """How often each state of a variable was seen with each of its parents, in the shape of its table."""
+        """How often each state of a variable was seen with each of its parents, in the shape of its table; of all, to learn a tree."""
         x = self._checked(batch["x"].long())
+        if self.learned:
+            return {"pairs": chow_liu.pairs(x, self.sizes), "examples": torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)}
         counts = {}
         for v, family in enumerate(self.families):
             table = self.table(v)
@@ -65,14 +78,33 @@ class BayesNet(nn.Module):
         return counts | {"examples": torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)}
 
     def update(self, stats: Mapping[str, Tensor]) -> dict[str, float]:
+        counted = self._grown(stats["pairs"]) if self.learned else [stats[f"counts{v}"] for v in range(len(self.sizes))]
         total = 0.0
         for v, size in enumerate(self.sizes):
-            counts, table = stats[f"counts{v}"], self.table(v)
+            counts, table = counted[v], self.table(v)
             total += float(torch.special.xlogy(counts, table).sum())  # 0 log 0 = 0
             smooth = counts + self.config.smoothing
             rows = smooth.sum(-1, keepdim=True)
             table.copy_(torch.where(rows > 0, smooth / rows, torch.full_like(smooth, 1 / size)))
         return {"log_likelihood": total / float(stats["examples"])}
+
+    def _grown(self, pairs: Tensor) -> list[Tensor]:
+        """Make the graph the likeliest tree; the counts of its families, of all pairs of states (S, S)."""
+        counts = chow_liu.blocks(pairs, self.sizes)
+        tree = chow_liu.tree(counts)
+        self.learning.parent.copy_(torch.tensor(tree))
+        self._follow(tree)
+        return [counts[v][v].diagonal() if u < 0 else counts[u][v] for v, u in enumerate(tree)]
+
+    def _follow(self, tree: Sequence[int]) -> None:
+        parents = {self.names[v]: (self.names[u],) for v, u in enumerate(tree) if u >= 0}
+        self.config = self.config.model_copy(update={"parents": parents})
+        self._arrange(parents, self.table(0).device)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
+        if self.learned and f"{prefix}learning.parent" in state_dict:  # a run that is gone on with: first the graph, then its tables
+            self._follow(state_dict[f"{prefix}learning.parent"].tolist())
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     # ---- what it can do
     def log_prob(self, batch: Batch, noise: Noise) -> Tensor:

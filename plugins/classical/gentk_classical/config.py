@@ -132,7 +132,7 @@ class ARConfig(_Config):
 
 
 class BayesNetConfig(_Config):
-    """A directed graph of discrete variables."""
+    """Discrete variables on a directed graph, which is given, or a tree that is learned."""
 
     variables: tuple[str, ...] = Field(
         (), max_length=1000, description="Their names, in the order of the data's columns; left out: x0, x1 ….", json_schema_extra=OF_DATA
@@ -142,8 +142,8 @@ class BayesNetConfig(_Config):
         description="Of each variable: how many states it has, or their names; left out: the data's classes.",
         json_schema_extra=OF_DATA,
     )
-    parents: dict[str, tuple[str, ...]] = Field(
-        {}, description="Of each variable that has any: those it depends on.", json_schema_extra=OF_DATA
+    parents: dict[str, tuple[str, ...]] | None = Field(
+        None, description="Of each variable that has any: those it depends on; left out: the likeliest tree.", json_schema_extra=OF_DATA
     )
     smoothing: float = Field(1.0, ge=0, description="Added to every count: a Dirichlet prior's pseudo-counts.")
 
@@ -153,5 +153,5 @@ class BayesNetConfig(_Config):
 
         if self.variables and not self.states:
             raise ValueError("states: say how many states each variable has, or their names")
-        check(self.variables, self.states, self.parents)
+        check(self.variables, self.states, self.parents or {})
         return self

@@ -24,7 +24,7 @@ def gentk_models() -> Iterator[ModelSpec]:
     yield _model("hmm", "hmm:HMM", "HMMConfig", "Hidden Markov model with Gaussian or categorical emissions", "Rabiner 1989")
     yield _model("markov", "markov:Markov", "MarkovConfig", "Markov chain of order n, from data or a given matrix", "Markov 1906")
     yield _model("ar", "ar:AR", "ARConfig", "Autoregression AR(p): fit, forecast, intervals", "Yule 1927")
-    yield _model("bayes-net", "bayes_net:BayesNet", "BayesNetConfig", "Discrete variables on a given graph", "Pearl 1985")
+    yield _model("bayes-net", "bayes_net:BayesNet", "BayesNetConfig", "Discrete variables on a graph, given or learned", "Pearl 1985")
 
 
 @hookimpl
