@@ -66,7 +66,7 @@ def resolution(column: Column) -> float:
 
 
 def valid(x: Tensor, columns: Sequence[Column]) -> Tensor:
-    """Numbers (…, V) as the columns can hold them: whole ones rounded, categories within their states. NaN stays."""
+    """Numbers (…, V) as the columns can hold them: rounded to whole ones or their decimals, categories within their states. NaN stays."""
     import torch
 
     out = x.clone()
@@ -75,6 +75,10 @@ def valid(x: Tensor, columns: Sequence[Column]) -> Tensor:
             out[..., j] = x[..., j].round().clamp(0, len(column.names) - 1)
         elif step := resolution(column):
             out[..., j] = torch.round(x[..., j] / step) * step
+        elif column.decimals is not None:  # a quotient of two whole numbers is the float64 nearest to the decimal fraction
+            unit = 10.0**column.decimals
+            rounded = torch.round(x[..., j].double() * unit) / unit
+            out[..., j] = torch.where(rounded.isfinite(), rounded, x[..., j].double()).to(x.dtype)
     return out
 
 

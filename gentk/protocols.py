@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import get_protocol_members
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Column(BaseModel):
     kind: Literal["number", "integer", "category", "date"] = "number"
     names: tuple[str, ...] = ()  # of a category's states: the number is the place of one
     format: str = ""  # of a date, as for strftime: the number is days since 1970
+    decimals: Annotated[int, Field(ge=0, le=15)] | None = None  # that a number is written with; None: as many as float64 has
     missing: bool = False  # whether it may be missing, which is NaN
 
 
@@ -89,7 +90,8 @@ class DataSpec(BaseModel):
 class Dataset(Protocol):
     """Examples. Optional: `batch(indices, noise) -> Batch`, where augmentation draws from `noise` (row i belongs to
     indices[i]; None: no augmentation); `decoder`, a model whose latents these examples are; `nbytes` and `to(device)`, the same
-    examples held there, whose batches are made there too."""
+    examples held there, whose batches are made there too; `resolved`, a dict of the options that the data set chose itself, such as the
+    commit of a branch, which the run's recipe records."""
 
     spec: DataSpec
 

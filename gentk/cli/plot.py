@@ -43,11 +43,11 @@ def data(
     kind = lookup.modality(dataset.spec.modality)  # of `npz:PATH`, only the file knows what it holds
     path = target(out_, f"{spec.name}-{split}{kind.default_suffix}")
     kind.check_path(path)
-    from ..training.order import fetch
+    from ..training.order import fetch, some
     from ..weights.preview import PREVIEWS
 
     count = min(n or PREVIEWS.get(dataset.spec.modality, 16), len(dataset))
-    kind.save(fetch(dataset, range(count)), dataset.spec, path)
+    kind.save(fetch(dataset, some(len(dataset), count)), dataset.spec, path)
     shown: dict[str, Any] = {"file": str(path), "dataset": name, "split": split, "examples": len(dataset), "shown": count}
     out.result(shown, lambda: escape(f"{path}  {count} of {len(dataset):,} examples of {name} ({split})"))
 

@@ -7,6 +7,7 @@ Pillow itself gives 8 bits per channel of colour files with 16.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _KINDS = "apng avif bmp dib gif heic heif j2k jfif jp2 jpe jpeg jpg pbm pfm pgm png pnm ppm tga tif tiff webp"
 SUFFIXES = frozenset(f".{kind}" for kind in _KINDS.split())
 """Files that are taken for images. What this machine's Pillow cannot read of them is told when it is read."""
+Source = str | Path | io.BytesIO
+"""An image file: where it is, or its bytes. Messages call it by its `str`."""
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of grey values beyond 8 bits."""
 DARK = 1 / 8
@@ -34,7 +37,7 @@ _BITS, _INVERTED, _KIND = 258, 262, 339  # TIFF's BitsPerSample, PhotometricInte
 class Unreadable(UsageError):
     """A file that is no readable image; `reason` in a few words."""
 
-    def __init__(self, path: str | Path, reason: str) -> None:
+    def __init__(self, path: Source, reason: str) -> None:
         super().__init__(f"{path} is no readable image ({reason})")
         self.reason = reason
 
@@ -55,7 +58,7 @@ class Grey(NamedTuple):
 
 
 def read_picture(
-    path: str | Path, shape: tuple[int, ...], *, span: Span | None = None, unsaid: Span | None = None
+    path: Source, shape: tuple[int, ...], *, span: Span | None = None, unsaid: Span | None = None
 ) -> NDArray[np.float32]:
     """Read an image file as `shape` (channels, height, width), float32 in [-1, 1].
 
@@ -79,7 +82,7 @@ def read_picture(
     return pixels[None].copy() if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def load(path: str | Path) -> PIL.Image.Image | Grey:
+def load(path: Source) -> PIL.Image.Image | Grey:
     """Decode an image file: upright, RGBA, or `Grey` where its values are deeper than 8 bits. Raises UsageError if it cannot be read."""
     with opened(path) as image:
         image.load()
@@ -95,7 +98,7 @@ def load(path: str | Path) -> PIL.Image.Image | Grey:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[PIL.Image.Image]:
+def opened(path: Source) -> Iterator[PIL.Image.Image]:
     """Open an image file with Pillow; whatever goes wrong inside the block becomes Unreadable, a UsageError."""
     from PIL import Image as Pillow
 
@@ -110,7 +113,7 @@ def opened(path: str | Path) -> Iterator[PIL.Image.Image]:
         raise Unreadable(path, reason(path, error)) from error
 
 
-def reason(path: str | Path, error: Exception) -> str:
+def reason(path: Source, error: Exception) -> str:
     """Why Pillow cannot read a file, in a few words."""
     import PIL
     from PIL import Image as Pillow
@@ -123,6 +126,8 @@ def reason(path: str | Path, error: Exception) -> str:
     if not isinstance(error, PIL.UnidentifiedImageError):
         return getattr(error, "strerror", None) or text or type(error).__name__
     try:
+        if isinstance(path, io.BytesIO):
+            return _kind_of(path.getvalue()[:16])
         with Path(path).open("rb") as file:
             head = file.read(16)
     except OSError as second:
@@ -152,7 +157,7 @@ def upright(image: PIL.Image.Image) -> PIL.Image.Image:
         return image
 
 
-def _grey(image: PIL.Image.Image, path: str | Path) -> Grey:
+def _grey(image: PIL.Image.Image, path: Source) -> Grey:
     """The values of a decoded image of a mode in DEEP. Raises UsageError where they are not finite."""
     import numpy as np
 
@@ -213,7 +218,7 @@ def together(spans: Sequence[Span]) -> Span | None:
     return None if found == (0, 1) else found
 
 
-def _unit(grey: Grey, path: str | Path, span: Span | None) -> NDArray[np.float32]:
+def _unit(grey: Grey, path: Source, span: Span | None) -> NDArray[np.float32]:
     """The values in [0, 1], (H, W). Says a range that the file does not say itself. Raises UsageError where there is none."""
     import numpy as np
 
@@ -249,7 +254,7 @@ def _fitted(image: PIL.Image.Image, width: int, height: int) -> PIL.Image.Image:
     return ImageOps.fit(image, (width, height), Pillow.Resampling.BOX if whole else Pillow.Resampling.LANCZOS)
 
 
-def opacity(path: str | Path, height: int, width: int) -> NDArray[np.float32] | None:
+def opacity(path: Source, height: int, width: int) -> NDArray[np.float32] | None:
     """(1, height, width) float32 in [-1, 1]: the alpha channel of a file, where it has one that is not the same everywhere."""
     import numpy as np
     from PIL import Image as Pillow

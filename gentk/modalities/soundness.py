@@ -2,59 +2,73 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from .pictures import reason
+from ..errors import UsageError
+from .pictures import Grey, Span, Unreadable, load, opened, reason, span_of, undecided
 
 
-def trouble(path: Path) -> str:
-    """Why an image file cannot be read, told from its header and its end; "" where nothing speaks against it.
+class Look(NamedTuple):
+    """What a look at an image file told without decoding it, where its kind allows that."""
+
+    trouble: str = ""  # why it cannot be read; "" where nothing speaks against it
+    side: int = 0  # the shorter one, in pixels
+    span: Span | None = None  # its black and white, where it holds values beyond 8 bits whose depth does not say them
+
+
+def look(path: Path) -> Look:
+    """Look at an image file: at its header and its end, and at all of it where these do not say that it is whole.
 
     A file that is damaged in between is found when it is decoded.
     """
-    from PIL import Image
-
+    if path.is_symlink() and not path.exists():
+        return Look("a link to nothing")
     try:
         size = path.stat().st_size
         if not size:
-            return "it is empty"
+            return Look("it is empty")
         with path.open("rb") as file:
             head = file.read(16)
             file.seek(max(0, size - 64))
             tail = file.read()
         if path.name.startswith("._") and head.startswith(b"\0\5\26\7"):
-            return "macOS left it beside the real file"
-        with Image.open(path) as image:
-            if not (image.width and image.height):
-                return "it has no pixels"
-            kind = image.format or ""
-            whole = not _beyond(image, size) if kind == "TIFF" else kind not in _ENDS or _ENDS[kind](head, tail, size)
-            if not whole:  # or something stands behind its end, as some cameras write it
+            return Look("macOS left it beside the real file")
+        with opened(path) as image:
+            side = min(image.size)
+            if not side:
+                return Look("it has no pixels")
+            deep = undecided(image)
+            if not deep and not _whole(image, head, tail, size):  # or something stands behind its end, as some cameras write it
                 image.load()
+        grey = load(path) if deep else None
+    except Unreadable as error:
+        return Look(error.reason)
+    except UsageError as error:
+        return Look(str(error))
     except OSError as error:
-        return reason(path, error)
-    except (ValueError, SyntaxError, Image.DecompressionBombError, struct.error, MemoryError) as error:
-        return reason(path, error)
-    return ""
+        return Look(reason(path, error))
+    return Look("", side, span_of(grey) if isinstance(grey, Grey) else None)
 
 
-def _beyond(image: Any, size: int) -> bool:
-    """Whether a TIFF's strips or tiles go on behind the file's end."""
+def _whole(image: Any, head: bytes, tail: bytes, size: int) -> bool:
+    """Whether an opened file surely goes on to its end. Of kinds that are not below, only decoding tells."""
+    if image.format == "TIFF":
+        return _strips_end_within(image, size)
+    return image.format in _ENDS and _ENDS[image.format](head, tail, size)
+
+
+def _strips_end_within(image: Any, size: int) -> bool:
+    """Whether a TIFF's strips or tiles lie before the file's end."""
     tags = image.tag_v2
-    for offsets, counts in ((273, 279), (324, 325)):
-        if offsets in tags and counts in tags:
-            return any(start + count > size for start, count in zip(tags[offsets], tags[counts], strict=False))
-    return False
+    places = [(tags[at], tags[counts]) for at, counts in ((273, 279), (324, 325)) if at in tags and counts in tags]
+    return bool(places) and all(start + count <= size for starts, counts in places for start, count in zip(starts, counts, strict=False))
 
 
 _ENDS: dict[str, Callable[[bytes, bytes, int], bool]] = {
     "PNG": lambda head, tail, size: b"IEND" in tail,
-    "JPEG": lambda head, tail, size: b"\xff\xd9" in tail or tail.rstrip(b"\0").endswith(b"\xff\xd9"),
-    "GIF": lambda head, tail, size: b";" in tail,
+    "JPEG": lambda head, tail, size: b"\xff\xd9" in tail,
     "WEBP": lambda head, tail, size: int.from_bytes(head[4:8], "little") + 8 <= size,
-    "BMP": lambda head, tail, size: int.from_bytes(head[2:6], "little") <= size,
 }
-"""Whether (the first bytes, the last ones, the length) are those of a whole file."""
+"""Whether (the first bytes, the last ones, the length) are those of a whole file: kinds in which nothing else can look like it."""

@@ -20,6 +20,7 @@ from ..text import cause, one_line
 from ..weights.skeleton import skeleton
 from .fitting import fitting, statistical
 from .order import First, fetch, some
+from .resolving import resolved
 
 STEPS = 2  # of a sampler, in which it meets what it was told
 LOOKED_AT = 256  # examples in which a hidden label would be found
@@ -35,6 +36,7 @@ def adapted(recipe: Recipe, *, own: str, given: Collection[str] = ()) -> tuple[R
     dataset = lookup.dataset(part.name, part.split, part.options, recipe.model.plugin)
     kind = resolve(lookup.model_spec(recipe.model.plugin, recipe.model.name).target)
     refuse_hidden(recipe, kind, dataset)
+    recipe = resolved(recipe, dataset)
     seen = fitting(First(dataset, part.examples) if part.examples else dataset, kind)
     config = _config(recipe, seen.spec, own, given)
     options = _options(recipe, config, seen, given)

@@ -32,6 +32,7 @@ from .fitting import fitting
 from .order import First
 from .pace import Pace
 from .report import loss_picture
+from .resolving import resolved, taken_over
 from .resuming import changes, whole_checkpoint
 from .state import Checkpoint
 from .trainer import Progress, Trainer
@@ -94,7 +95,7 @@ class Training:
             self.ranks.agreed(lambda: self._take(resume))
             checkpoint = self._checkpoint(restart) if resume else None
             changed = self._changes(checkpoint) if resume else {}
-            self._build(init, device, compile, dataset)
+            self._build(init, device, compile, dataset, resume=resume)
             self._begin(checkpoint, changed, init=init, resume=resume)
         except BaseException:
             self.close()
@@ -114,11 +115,12 @@ class Training:
     def _take(self, resume: bool) -> None:
         self._claim = Claim(self.run, resume=resume)
 
-    def _build(self, init: Path | None, device: str, compile: bool, dataset: Dataset | None) -> None:
+    def _build(self, init: Path | None, device: str, compile: bool, dataset: Dataset | None, *, resume: bool) -> None:
         """The data set, unless it is given, the model and their trainer."""
         recipe, part = self.recipe, self.recipe.dataset
         if dataset is None:
             dataset = lookup.dataset(part.name, part.split, part.options, recipe.model.plugin)
+        self.recipe = recipe = recipe if resume else resolved(recipe, dataset)
         dataset = First(dataset, recipe.dataset.examples) if recipe.dataset.examples else dataset
         kind = resolve(lookup.model_spec(recipe.model.plugin, recipe.model.name).target)
         dataset = fitting(dataset, kind)
@@ -170,6 +172,7 @@ class Training:
         numbers = checkpoint.numbers if checkpoint else {}
         raw = numbers.get("recipe") or recipes.read(self.run.recipe)
         before = recipes.check(raw, schema=lookup.schema, source=str(self.run.folder))
+        self.recipe = taken_over(before, self.recipe)
         now = recipes.check(self.recipe.model_dump(exclude_none=True), schema=lookup.schema, source="the recipe")
         same = numbers.get("micro_batches") == self.settings.accumulate * self.ranks.world
         return changes(before, now, same_micro_batches=same)

@@ -12,7 +12,7 @@ from ..host.specs import resolve
 from ..protocols import Batch, Watch
 from ..sampling import default_sampler, sample
 from ..text import cause
-from .order import fetch
+from .order import fetch, some
 
 EXAMPLES = 1000  # drawn, and of the test split, that a metric compares
 SEED = 0
@@ -40,7 +40,7 @@ def measure(spec: Any, model: Any, validation: Any, sampler: Any = None) -> floa
     target: Callable[..., Any] = resolve(spec.target)
     drawn: Batch = sample(model, n, seed=SEED, sampler=sampler or default_sampler(model)).batch
     try:
-        return float(target(drawn, fetch(validation, range(n))))
+        return float(target(drawn, fetch(validation, some(len(validation), n))))
     except GentkError:
         raise
     except Exception as error:

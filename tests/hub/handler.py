@@ -26,6 +26,12 @@ def under_lfs(path: str, size: int) -> bool:
     return path.endswith(LFS_SUFFIXES) or size >= LFS_SIZE
 
 
+def parents(path: str) -> list[str]:
+    """The folders that a path lies in."""
+    words = path.split("/")
+    return ["/".join(words[:i]) for i in range(1, len(words))]
+
+
 class Asked(NamedTuple):
     """One request: method, path without the query, bearer token, host that it was asked of, user agent, Range."""
 
@@ -126,6 +132,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.error(401, message="Invalid credentials in Authorization header")
         if self.words[:2] == ["api", "models"] and len(self.words) >= 4:
             return self.model("/".join(self.words[2:4]), self.words[4] if len(self.words) > 4 else "", self.words[5:])
+        if self.words[:2] == ["api", "datasets"] and len(self.words) >= 4:
+            return self.model("datasets/" + "/".join(self.words[2:4]), self.words[4] if len(self.words) > 4 else "", self.words[5:])
+        if self.words[0] == "datasets" and self.words[3:4] == ["resolve"]:
+            return self.resolve("/".join(self.words[:3]), self.words[4], "/".join(self.words[5:]))
         if self.words[2:3] == ["resolve"]:
             return self.resolve("/".join(self.words[:2]), self.words[3], "/".join(self.words[4:]))
         if ".git/info/lfs" in self.route:
@@ -148,13 +158,14 @@ class Handler(BaseHTTPRequestHandler):
     def allowed(self, name: str, write: bool = False) -> Repo | None:
         """The repository, where this token may see it (or write to it); otherwise the refusal is sent."""
         repo, user = self.hub.repos.get(name), self.hub.tokens.get(self.token, "")
-        if repo is None or (repo.private and user != name.split("/")[0]):
+        owner = name.removeprefix("datasets/").split("/")[0]
+        if repo is None or (repo.private and user != owner):
             self.error(404 if user else 401, "RepoNotFound", "Repository not found" if user else "Invalid username or password.")
             return None
         if write and not user:
             self.error(401, message="Invalid username or password.")
             return None
-        if write and user != name.split("/")[0] and "create_pr" not in self.query:
+        if write and user != owner and "create_pr" not in self.query:
             self.error(403, message=f"{user} has no write access to {name}")
             return None
         return repo
@@ -193,16 +204,28 @@ class Handler(BaseHTTPRequestHandler):
         return {git: blob_id(pointer), "lfs": {sha: digest, "size": len(content), "pointerSize": len(pointer)}}
 
     def tree(self, repo: Repo, revision: str) -> None:
+        """The files below a folder, or with its folders those in it; of POST, the paths that are asked about."""
         files = repo.files(revision)
+        folders = {parent for path in files for parent in parents(path)}
         if self.command == "POST":
             wanted = parse_qs(self.sent.decode()).get("paths", [])
-            files = {path: files[path] for path in wanted if path in files}
-        sizes = {path: {"type": "file", "path": path, "size": len(content)} for path, content in files.items()}
-        entries = [about | self.hashes(path, files[path], "oid", "oid") for path, about in sizes.items()]
+            listed = [path for path in wanted if path in files or path in folders]
+        else:
+            top = "/".join(self.words[6:])
+            if top and top not in folders:
+                return self.error(404, "EntryNotFound", f"{top} does not exist on {revision}")
+            below = [path for path in (*sorted(folders), *files) if not top or path.startswith(f"{top}/")]
+            deep = self.query.get("recursive", [""])[0].lower() == "true"
+            listed = [path for path in below if (path in files if deep else path.rpartition("/")[0] == top)]
+        entries: list[dict[str, Any]] = []
+        for path in listed:
+            content = files.get(path)
+            known = {"type": "directory" if content is None else "file", "path": path, "size": len(content or b"")}
+            entries.append(known | ({"oid": blob_id(path.encode())} if content is None else self.hashes(path, content, "oid", "oid")))
         first = int(self.query.get("cursor", ["0"])[0])
         following = first + self.hub.page
         link = f'<{self.hub.url}{quote(self.route)}?recursive=true&cursor={following}>; rel="next"'
-        self.json(entries[first:following], **({"Link": link} if following < len(entries) else {}))
+        return self.json(entries[first:following], **({"Link": link} if following < len(entries) else {}))
 
     def references(self, repo: Repo, revision: str) -> None:
         def listed(kind: str, names: list[str]) -> list[dict[str, str]]:

@@ -1,7 +1,8 @@
 """A Hub on the loopback, for the real `huggingface_hub` client: repositories with a history, LFS, tokens, and faults on demand.
 
-It speaks the requests that the client makes for models (reading, searching, pushing with LFS, pull requests) and no others: one that it
-does not know is kept in `unknown`. Files under LFS are served by a second server of another origin, as by the Hub's CDN.
+It speaks the requests that the client makes for models (reading, searching, pushing with LFS, pull requests), and for reading data sets,
+whose names begin with "datasets/" here, and no others: one that it does not know is kept in `unknown`. Files under LFS are served by a
+second server of another origin, as by the Hub's CDN.
 """
 
 from __future__ import annotations

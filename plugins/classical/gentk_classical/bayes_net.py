@@ -73,6 +73,9 @@ class BayesNet(nn.Module):
     def _learns(self) -> None:
         """A tree without branches, until `start`."""
         most = max(self.sizes)
+        if sum(self.sizes) > trees.LARGEST:
+            many = f"{sum(self.sizes):,} states, and the pairs of {trees.LARGEST:,} at most are counted"
+            raise UsageError(f"a tree cannot be learned of {len(self.names)} variables with {many}: give parents, or drop columns")
         if (entries := len(self.sizes) * most**2) > graph.LARGEST:
             raise UsageError(f"the tables of a tree would have {entries:,} entries, more than {graph.LARGEST:,}: give parents")
         tables = torch.zeros(len(self.sizes), most, most, dtype=torch.float64)

@@ -47,7 +47,9 @@ class NaiveBayesConfig(_Config):
 class KDEConfig(_Config):
     """A kernel on every example."""
 
-    points: int = Field(4096, ge=2, le=10_000_000, description="Examples kept, at most: each carries a kernel.")
+    points: int = Field(
+        4096, ge=2, le=10_000_000, description="Examples kept, at most: each carries a kernel.", json_schema_extra=OF_DATA
+    )
     bandwidth: Literal["scott", "silverman", "cv"] | Annotated[float, Field(gt=0)] = Field(
         "scott", description="The kernel's deviation as a share of the data's: a rule, a number, or by leave-one-out likelihood."
     )

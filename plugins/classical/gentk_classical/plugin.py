@@ -33,7 +33,7 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     for name, summary in (
         ("gmm", "Two half-moons, a mixture for each"),
         ("naive-bayes", "Digits of 8×8, a Gaussian per pixel and class"),
-        ("kde", "Irises, a kernel on each"),
+        ("kde", "Irises, a kernel around each"),
         ("copula", "Irises of three species, a copula for each"),
         ("hmm", "Hidden kinds of words in generated sentences"),
         ("markov", "Generated sentences, letter by letter"),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gentk.protocols import Noise
 
+LARGEST = 4000  # states of all variables together, whose pairs are counted
 TIE = 1e-10  # nats within which two pairs tell as much of each other
 
 

@@ -17,12 +17,13 @@ from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
 import gentk
+from gentk.cli import run
 from gentk.errors import UsageError
 from gentk.likelihood import log_prob
 from gentk.noise import Philox
 from gentk.protocols import Column, DataSpec, Leaf
 from gentk.weights.folder import read, save
-from gentk_classical import cuts, trees
+from gentk_classical import trees
 from gentk_classical.bayes_net import BayesNet
 from gentk_classical.config import BayesNetConfig
 from plugins.classical.tests.test_bayes_net import drawn_tables, every_state, joint
@@ -278,39 +279,20 @@ def test_rows_are_their_own_and_a_file_of_known_ones_stays(tmp_path: Path) -> No
     assert torch.equal(log_prob(again, {"x": x}), log_prob(model, {"x": x})) and again.facts() == model.facts()
 
 
+def test_a_table_from_a_file_is_trained_and_gone_on_with(tmp_path: Path) -> None:
+    lines = [",".join(f"s{k}" if (i + v) % 9 else "" for v, k in enumerate(row)) for i, row in enumerate(coupled(200).tolist())]
+    (tmp_path / "t.csv").write_text("a,b,c,d,e\n" + "\n".join(lines) + "\n")
+    command = ["train", "--plugin", "classical", "--recipe", "bayes-net", "--dataset", f"table:{tmp_path / 't.csv'}"]
+    assert run([*command, "--out", str(tmp_path / "run"), "--set", "training.steps=3"]) == 0
+    assert run(["train", "--out", str(tmp_path / "run"), "--resume"]) == 0
+    model = gentk.load(tmp_path / "run")
+    assert max(model.parent.tolist()) >= 0  # type: ignore[union-attr, operator]
+    assert run(["sample", "--weights", str(tmp_path / "run"), "-n", "20", "--out", str(tmp_path / "drawn.csv")]) == 0
+    cells = [line.split(",") for line in (tmp_path / "drawn.csv").read_text().splitlines()[1:]]
+    assert len(cells) == 20 and all(cell in {"s0", "s1", "s2", "s3"} for row in cells for cell in row)
+
+
 # ---- bins
-def test_bins_hold_as_many_rows_each_and_numbers_come_back_into_theirs() -> None:
-    x = torch.from_numpy(np.random.default_rng(0).gamma(1.0, 3.0, 4001))
-    edges = cuts.cut(x, 8, Column(name="x"))
-    states = cuts.state(edges, x)
-    assert torch.bincount(states).tolist() == pytest.approx([4001 / 8] * 8, abs=1.01)
-    assert edges[0] == x.min() and edges[-1] == x.max()
-    back = cuts.within(edges, states, torch.rand(4001, dtype=torch.float64))
-    assert torch.equal(cuts.state(edges, back), states)
-    assert cuts.state(edges, torch.tensor([-1.0, 1e9, math.nan])).tolist() == [0, 7, -1]
-
-
-def test_a_value_that_comes_often_has_a_bin_of_its_own() -> None:
-    x = torch.tensor([0.0] * 50 + [1.0] * 10 + [2.0, 3.0, 4.0, 5.0] * 10)
-    edges = cuts.cut(x.double(), 8, Column(name="x"))
-    states = cuts.state(edges, x.double())
-    own = int(states[0])
-    assert bool((states[:50] == own).all()) and not bool((states[50:] == own).any()) and float(edges[own]) == float(edges[own + 1]) == 0
-    constant = cuts.cut(torch.full((9,), 7.5, dtype=torch.float64), 4, Column(name="x"))
-    assert constant[:2].tolist() == [7.5, 7.5] and cuts.used(constant).tolist() == [True, False, False, False]
-    assert set(cuts.state(constant, x.double()).tolist()) == {0}
-    assert cuts.log_volume(constant, torch.tensor([7.5, 7.6, math.nan]), torch.tensor([0, 0, -1])).tolist() == [0, math.inf, 0]
-
-
-def test_whole_numbers_are_cut_between_two_of_them() -> None:
-    x = torch.from_numpy(np.random.default_rng(0).poisson(2.0, 3000).astype(float))
-    edges = cuts.cut(x, 6, Column(name="x", kind="integer"))
-    finite = edges[edges < cuts.BEYOND]
-    assert bool((finite % 1 == 0.5).all()) and bool((finite.diff() >= 1).all())
-    states = cuts.state(edges, x)
-    assert bool((edges[states] < x).all()) and bool((x < edges[states + 1]).all())
-
-
 def test_the_density_of_numbers_integrates_to_one_and_is_the_share_over_the_width() -> None:
     data = Table(2000, missing=0)
     data.x = torch.stack([data.x[:, 0], (data.x[:, 0] > 1).double()], 1)
@@ -380,7 +362,10 @@ def test_what_does_not_fit_is_said_in_one_line() -> None:
     one = Leaf(shape=(1,), double=True, columns=(Column(name="one", kind="category", names=("x",)),))
     with pytest.raises(UsageError, match="'one' has a single state"):
         BayesNet(BayesNetConfig(), DataSpec(modality="table", leaves={"x": one}))
-    many = tuple(Column(name=f"c{i}", kind="category", names=tuple(map(str, range(1000)))) for i in range(20))
+    states = Leaf(shape=(3,), classes=2000)
+    with pytest.raises(UsageError, match=r"6,000 states.*give parents, or drop columns"):
+        BayesNet(BayesNetConfig(), DataSpec(modality="table", leaves={"x": states}))
+    many = tuple(Column(name=f"c{i}", kind="category", names=tuple(map(str, range(2 if i else 1000)))) for i in range(20))
     with pytest.raises(UsageError, match="20,000,000 entries"):
         BayesNet(BayesNetConfig(), DataSpec(modality="table", leaves={"x": Leaf(shape=(20,), double=True, columns=many)}))
 

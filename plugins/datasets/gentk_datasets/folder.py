@@ -2,122 +2,80 @@
 
 from __future__ import annotations
 
-import sys
-import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from gentk.errors import GentkError, UsageError
-from gentk.modalities.pictures import SUFFIXES, Span, common_span, read_picture
-from gentk.modalities.soundness import trouble
-from gentk.protocols import DataSpec, Leaf
+from gentk.modalities.pictures import Span, read_picture
+from gentk.text import note
 
 from . import options
-from .arrays import flipped, shares
+from .image_files import Found, found
+from .pictures import Pictures, as_bytes
 from .splits import checked, rows
 
-if TYPE_CHECKING:
-    from torch import Tensor
 
-    from gentk.protocols import Noise
-
-KEPT = 2**30
-"""Bytes of decoded images kept in memory; a folder that needs more is decoded every time."""
-
-
-FLOATS = {".tif", ".tiff", ".pfm"}  # what holds values whose black and white nobody says: all of them are looked at
-PATIENCE = 2.0  # seconds after which the look at all files says what it does
-LOOKED_AT = 200  # images of which the size is chosen
-
-
-class Folder:
-    """Leaf `x` (channels, size, size) float32 in [-1, 1]; the condition `label` where `labels`: the first sub-folder's name."""
+class Folder(Pictures):
+    """The images below a folder; the condition `label` where `labels`: the first sub-folder's name."""
 
     def __init__(self, chosen: options.Folder, split: str) -> None:
         checked(split, "folder")
         self.root = Path(chosen.path).expanduser()
-        self.channels, self.flip = chosen.channels, chosen.flip and split == "train"
-        found = _images(self.root, skip_broken=chosen.skip_broken)
-        names = [path.relative_to(self.root) for path in found]
-        self.size = chosen.size or _size(found)
-        self.unsaid = common_span(path for path in found if path.suffix.lower() in FLOATS)
-        labels = _in_classes(names) if chosen.labels is None else chosen.labels
+        images = found(self.root, skip_broken=chosen.skip_broken)
+        size, self.span, self.unsaid = chosen.size or images.size, Span(*chosen.range) if chosen.range else None, images.unsaid
+        labels = images.in_classes if chosen.labels is None else chosen.labels
+        self.resolved = {"size": size, "labels": labels}
         if split == "train":
-            self._say(chosen, names, labels=labels)
-        order = [zlib.crc32(name.as_posix().encode()) for name in names]  # by name: the same split wherever the folder lies
-        self.files = [found[i] for i in rows(order, chosen.test_share, split)]
+            _say(chosen, images, size, labels=labels)
+        classes = _classes(images) if labels else []
+        part, training = (_rows(images, classes, chosen.test_share, name) for name in (split, "train"))
+        self.files = [images.files[i] for i in part]
         if not self.files:
-            found_any = f"{len(found)} images, test_share {chosen.test_share}"
+            found_any = f"{len(images.files)} images, test_share {chosen.test_share}"
             raise UsageError(f"folder {self.root}: no image is in the split '{split}' ({found_any})")
-        leaf = Leaf(shape=(self.channels, self.size, self.size), range=(-1, 1), levels=256)
-        self.spec = DataSpec(modality="image", leaves={"x": leaf})
-        self.labels: NDArray[np.int64] | None = None
-        if labels:
-            self._label(names, rows(order, chosen.test_share, "train"))
-        self._kept: dict[int, NDArray[np.uint8]] = {}
-        self._keep = len(self.files) * self.channels * self.size**2 <= KEPT
+        names = sorted(set(classes))
+        index = np.array([names.index(name) for name in classes], np.int64)
+        given: dict[str, Any] = {"labels": index[part], "training": index[training], "names": names} if labels else {}
+        super().__init__(len(self.files), chosen.channels, size, flip=chosen.flip and split == "train", **given)
 
-    def _say(self, chosen: options.Folder, names: Sequence[Path], *, labels: bool) -> None:
-        """What was chosen because nobody did."""
-        told = [] if chosen.size else [f"resized to {self.size}×{self.size} (dataset.options.size)"]
-        if labels and chosen.labels is None:
-            classes = len({name.parts[0] for name in names})
-            told.append(f"the {classes} sub-folders are the classes of `label` (dataset.options.labels=false: they are not)")
-        if told:
-            print(f"folder {self.root}: {len(names):,} images, {'; '.join(told)}", file=sys.stderr)
-
-    def _label(self, names: Sequence[Path], training: NDArray[np.int64]) -> None:
-        if loose := [name for name in names if len(name.parts) < 2]:
-            raise UsageError(f"folder {self.root}: {loose[0]} is in no sub-folder, and the option labels takes the class from it")
-        classes = sorted({name.parts[0] for name in names})
-        index = {name: i for i, name in enumerate(classes)}
-        self.labels = np.array([index[file.relative_to(self.root).parts[0]] for file in self.files], np.int64)
-        drawn = np.array([index[names[i].parts[0]] for i in training], np.int64)
-        self.spec = self.spec.model_copy(
-            update={
-                "conditions": {"label": Leaf(classes=len(classes), names=tuple(classes))},
-                "frequencies": {"label": shares(drawn, len(classes))},
-            }
-        )
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        return {key: rows[0] for key, rows in self.batch([index]).items()}
-
-    def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
-        """Examples `indices`; flips are drawn from `noise`, whose row i belongs to indices[i]. Raises GentkError for a broken file."""
-        wanted = [int(i) for i in indices]
-        images = torch.from_numpy(np.stack([self._bytes(i) for i in wanted]))
-        if self.flip and noise is not None:
-            images = flipped(images, noise)
-        batch = {"x": images.float() / 127.5 - 1}
-        if self.labels is not None:
-            batch["label"] = torch.from_numpy(self.labels[wanted])
-        return batch
-
-    def _bytes(self, index: int) -> NDArray[np.uint8]:
-        if index in self._kept:
-            return self._kept[index]
-        image = square(self.files[index], self.size, self.channels, self.unsaid)
-        if self._keep:
-            self._kept[index] = image
-        return image
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        return square(self.files[index], self.size, self.channels, span=self.span, unsaid=self.unsaid)
 
 
-def _in_classes(names: Sequence[Path]) -> bool:
-    """Whether every image lies in one of several sub-folders."""
-    return all(len(name.parts) > 1 for name in names) and len({name.parts[0] for name in names}) > 1
+def _say(chosen: options.Folder, images: Found, size: int, *, labels: bool) -> None:
+    """What was chosen because nobody did."""
+    told = [] if chosen.size else [f"resized to {size}×{size} (dataset.options.size)"]
+    if labels and chosen.labels is None:
+        classes = len({name.parts[0] for name in images.names})
+        told.append(f"the {classes} sub-folders are the classes of `label` (dataset.options.labels=false: they are not)")
+    if images.held_out:
+        told.append(f"{sum(images.held_out):,} of them held out, as their folder says")
+    if told:
+        note(f"folder {images.root}: {len(images.files):,} images, {'; '.join(told)}")
+
+
+def _classes(images: Found) -> list[str]:
+    """The first sub-folder of each image. Raises UsageError for an image in none."""
+    for name in images.names:
+        if len(name.parts) < 2:
+            raise UsageError(f"folder {images.root}: {name} is in no sub-folder, and the option labels takes the class from it")
+    return [name.parts[0] for name in images.names]
+
+
+def _rows(images: Found, classes: Sequence[str], share: float, split: str) -> NDArray[np.int64]:
+    """The images of a split: as their folders say, else by their names, so that it is the same wherever the folder lies. Each class keeps
+    an image to train on."""
+    if images.held_out:
+        return np.nonzero(np.array(images.held_out) == (split == "test"))[0].astype(np.int64)
+    order = np.array([zlib.crc32(name.as_posix().encode()) for name in images.names], np.float64)
+    last = {name: i for i, name in sorted(enumerate(classes), key=lambda one: order[one[0]])}
+    order[list(last.values())] = np.inf
+    return rows(order, share, split)
 
 
 def folder(
@@ -128,64 +86,20 @@ def folder(
     channels: int = 3,
     flip: bool = False,
     labels: bool | None = None,
+    range: tuple[float, float] | None = None,
     skip_broken: bool = False,
     test_share: float = 0.1,
 ) -> Folder:
     """The images below `path`. `flip` acts on the training split only. Raises UsageError for none, and for some that cannot be read."""
-    given = {"path": path, "size": size, "channels": channels, "flip": flip, "labels": labels, "skip_broken": skip_broken}
-    return Folder(options.Folder.model_validate({**given, "test_share": test_share}), split)
+    given = {"path": path, "size": size, "channels": channels, "flip": flip, "labels": labels, "range": range}
+    return Folder(options.Folder.model_validate({**given, "skip_broken": skip_broken, "test_share": test_share}), split)
 
 
-def square(path: Path, size: int, channels: int, unsaid: Span | None = None) -> NDArray[np.uint8]:
-    """An image file as (channels, size, size) bytes: turned upright, on white where transparent, resized, its centre kept. `unsaid`: the
-    values that become black and white of files beyond 8 bits whose depth does not say it."""
+def square(path: Path, size: int, channels: int, *, span: Span | None = None, unsaid: Span | None = None) -> NDArray[np.uint8]:
+    """An image file as (channels, size, size) bytes: turned upright, on white where transparent, resized, its centre kept. `span`: the
+    values of files beyond 8 bits that become black and white; `unsaid`: the same, where their depth does not say it."""
     try:
-        pixels = read_picture(path, (channels, size, size), unsaid=unsaid)
+        pixels = read_picture(path, (channels, size, size), span=span, unsaid=unsaid)
     except UsageError as error:
         raise GentkError(f"{error}; remove it from the folder") from error
-    return np.asarray(((pixels + 1) * 127.5).round(), np.uint8)
-
-
-# ---------------------------------------------------------------- looking at all of it first
-def _images(root: Path, *, skip_broken: bool) -> list[Path]:
-    """The image files below a folder, each of which can be read as far as its header and its end tell.
-
-    Raises UsageError for a folder without any, and, unless `skip_broken`, for one with files that cannot be read, with some of their names.
-    """
-    if not root.is_dir():
-        raise UsageError(f"folder {root}: there is no such folder; name one as folder:PATH")
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    broken = _broken(found)
-    if broken:
-        shown = "; ".join(f"{path.relative_to(root)}: {why}" for path, why in list(broken.items())[:5])
-        said = f"{len(broken)} of {len(found)} images cannot be read ({shown}{'; …' if len(broken) > 5 else ''})"
-        if not skip_broken:
-            raise UsageError(f"folder {root}: {said}: remove them, or set dataset.options.skip_broken=true")
-        print(f"folder {root}: {said}, and are left out", file=sys.stderr)
-    found = [path for path in found if path not in broken]
-    if not found:
-        raise UsageError(f"folder {root}: it holds no image (.png, .jpg, .tif …)")
-    return found
-
-
-def _broken(files: Sequence[Path]) -> dict[Path, str]:
-    """Why which files cannot be read."""
-    start, told = time.monotonic(), False
-    broken: dict[Path, str] = {}
-    for i, path in enumerate(files):
-        if why := trouble(path):
-            broken[path] = why
-        if not told and time.monotonic() - start > PATIENCE:
-            told = True
-            print(f"looking at {len(files):,} images first: {i:,} so far", file=sys.stderr)
-    return broken
-
-
-def _size(files: Sequence[Path]) -> int:
-    """The middle one of the shorter sides, as a multiple of 8 that is 64 at most."""
-    sides = []
-    for path in files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT]:
-        with Image.open(path) as image:
-            sides.append(min(image.size))
-    middle = sorted(sides)[len(sides) // 2]
-    return min(64, max(8, middle // 8 * 8))
+    return as_bytes(pixels)

@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from gentk.errors import UsageError
+from gentk.modalities.pictures import Span
 from gentk.protocols import DataSpec, Leaf
+from gentk.text import note
 
 from . import options
 from .arrays import shares
@@ -44,18 +46,20 @@ class Npz:
             raise UsageError(f"{path}: no example is in the split '{split}' ({why})")
         training = shuffled_rows(n, chosen.test_share, "train")
         modality = chosen.modality or _modality(leaves["x"], path)
-        bytes_image = modality == "image" and leaves["x"].dtype == np.uint8
-        if bytes_image:
-            leaves["x"] = _channels_first(leaves["x"])
-        elif modality == "image" and np.abs(leaves["x"]).max() > 1:
-            raise UsageError(f"npz {path}: the images in 'x' leave [-1, 1]; give floats in that range, or bytes (uint8)")
-        self._bytes = bytes_image
+        self._span: Span | None = None
+        if modality == "image":
+            leaves["x"] = _channels_first(leaves["x"], path)
+            self._span = _span(leaves["x"], chosen.range, path)
         self.arrays = {key: value[part] for key, value in {**leaves, **given}.items()}
-        specs = {key: _leaf(value) for key, value in leaves.items()}
+        for key, value in leaves.items():
+            if value.dtype.kind == "i" and (modality, key) != ("image", "x") and (value < 0).any():
+                raise UsageError(f"npz {path}: '{key}' holds negative integers; classes count from 0, other numbers are floats")
+        specs = {key: Leaf() if (modality, key) == ("image", "x") else _leaf(value) for key, value in leaves.items()}
         if "length" in leaves:
             specs["length"] = _length(leaves, path)
         if modality == "image":
-            specs["x"] = Leaf(shape=tuple(leaves["x"].shape[1:]), range=(-1, 1), levels=256 if bytes_image else 0)
+            levels = 256 if leaves["x"].dtype == np.uint8 and not chosen.range else 0
+            specs["x"] = Leaf(shape=tuple(leaves["x"].shape[1:]), range=(-1, 1), levels=levels)
         if modality in ("points", "series") and leaves["x"].dtype.kind in "iub":
             raise UsageError(f"npz {path}: 'x' holds whole numbers ({leaves['x'].dtype}); {modality} are floats: save x.astype(float)")
         conditions = {key: Leaf(classes=about[2], names=about[1]) for key, about in classes.items()}
@@ -81,8 +85,10 @@ class Npz:
         batch = {}
         for key, array in self.arrays.items():
             rows = array[chosen]
-            if key == "x" and self._bytes:
-                batch[key] = torch.from_numpy(rows).float() / 127.5 - 1
+            if key == "x" and self._span:
+                low, high = self._span
+                unit = (rows.astype(np.float64) - low) / (high - low)
+                batch[key] = torch.from_numpy((unit.clip(0, 1) * 2 - 1).astype(np.float32))
             else:
                 leaf = self.spec.leaves.get(key) or self.spec.conditions[key]
                 kind = np.int64 if leaf.classes else np.float64 if leaf.double else np.float32
@@ -90,9 +96,18 @@ class Npz:
         return batch
 
 
-def npz(split: str = "train", *, path: str, modality: str = "", labels: bool = True, test_share: float = 0.1) -> Npz:
+def npz(
+    split: str = "train",
+    *,
+    path: str,
+    modality: str = "",
+    labels: bool = True,
+    range: tuple[float, float] | None = None,
+    test_share: float = 0.1,
+) -> Npz:
     """The examples in the file `path`. Raises UsageError: no such file, no .npz, no `x`, rows that do not match."""
-    return Npz(options.Npz(path=path, modality=modality, labels=labels, test_share=test_share), split)
+    given = {"path": path, "modality": modality, "labels": labels, "range": range, "test_share": test_share}
+    return Npz(options.Npz.model_validate(given), split)
 
 
 def _read(path: Path) -> Arrays:
@@ -119,8 +134,6 @@ def _read(path: Path) -> Arrays:
             raise UsageError(f"npz {path}: '{key}' holds {value.dtype}, not numbers")
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise UsageError(f"npz {path}: '{key}' holds NaN or infinity")
-        if value.dtype.kind == "i" and (value < 0).any():
-            raise UsageError(f"npz {path}: '{key}' holds negative integers; classes count from 0, other numbers are floats")
     return arrays
 
 
@@ -130,20 +143,45 @@ def _condition(key: str) -> str:
 
 def _modality(x: NDArray[Any], path: Path) -> str:
     shape = x.shape[1:]
-    if x.dtype == np.uint8 and len(shape) in (2, 3):
+    if len(shape) == 3 or (x.dtype == np.uint8 and len(shape) == 2):
         return "image"
     if x.dtype.kind == "f" and len(shape) == 1:
         return "points"
-    if x.dtype.kind == "f" and len(shape) == 3 and shape[0] in (1, 3):
-        return "image"
     raise UsageError(f"npz {path}: cannot tell what x {x.shape} {x.dtype} is; say it with the option modality (points, image …)")
 
 
-def _channels_first(x: NDArray[Any]) -> NDArray[Any]:
+def _channels_first(x: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Images (n, C, H, W), of those, (n, H, W) or (n, H, W, C). Raises UsageError for other numbers of axes."""
     if x.ndim == 3:
         return x[:, None]
+    if x.ndim != 4:
+        raise UsageError(f"npz {path}: images are (n, height, width), with channels first or last, and x is {x.shape}")
     first = x.shape[1] in (1, 3) or (x.shape[3] not in (1, 3) and x.shape[1] <= x.shape[3])  # channels are the fewest
     return x if first else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+
+
+def _span(x: NDArray[Any], given: tuple[float, float] | None, path: Path) -> Span | None:
+    """The values that become black and white; None for floats in [-1, 1], which stay as they are. Says what was chosen.
+
+    Unsigned integers of 8 and 16 bits have their type's, [0, 1] have floats that lie in it, other integers have their own.
+    Raises UsageError for other floats.
+    """
+    if given:
+        return Span(*given)
+    if x.dtype == bool:
+        return Span(0, 1)
+    low, high = float(x.min()), float(x.max())
+    if x.dtype.kind == "f" and not (low >= -1 and high <= 1):
+        remedy = "dataset.options.range=[LOW,HIGH], the values of black and white, says how to read them"
+        raise UsageError(f"npz {path}: the images in 'x' leave [-1, 1]: they go from {low:g} to {high:g}; {remedy}")
+    if x.dtype.kind == "f" and low < 0:
+        return None
+    span = Span(0, 1) if x.dtype.kind == "f" else Span(0, np.iinfo(x.dtype).max) if x.dtype in (np.uint8, np.uint16) else Span(low, high)
+    if not span.high > span.low:
+        raise UsageError(f"npz {path}: every value of 'x' is {low:g}, so nothing says how bright that is: set dataset.options.range")
+    if x.dtype != np.uint8:
+        note(f"npz {path}: values {low:g} … {high:g}; {span.low:g} becomes black, {span.high:g} white (dataset.options.range)")
+    return span
 
 
 def _classes(array: NDArray[Any]) -> bool:

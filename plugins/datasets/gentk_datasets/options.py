@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Options(BaseModel):
@@ -16,6 +17,15 @@ class Options(BaseModel):
 LABELLED: Any = Field(
     None, ge=1, description="Training: only so many keep their label, evenly over the classes, and are met as often as all those without."
 )
+
+
+def _rising(span: tuple[float, float] | None) -> tuple[float, float] | None:
+    if span is not None and not (math.isfinite(span[0]) and math.isfinite(span[1]) and span[0] < span[1]):
+        raise ValueError("should be [LOW, HIGH], two numbers of which the second is the larger")
+    return span
+
+
+Range = Annotated[tuple[float, float] | None, AfterValidator(_rising)]
 
 
 class GreyImages(Options):
@@ -46,13 +56,16 @@ class Digits(Options):
 class Folder(Options):
     """Of folder:PATH."""
 
-    path: str = Field(description="The folder; images in its sub-folders count too.")
+    path: str = Field(description="The folder; images in its sub-folders count too. Of two named train and test, the latter is held out.")
     size: int | None = Field(
         None, ge=4, le=2048, description="Height and width, to which the shorter side is resized; left out: as the images are, 64 at most."
     )
     channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for colour.")
     flip: bool = Field(False, description="Mirror half of the training examples, drawn anew each time.")
     labels: bool | None = Field(None, description="The first sub-folder's name is the condition `label`; left out: where all lie in some.")
+    range: Range = Field(
+        None, description="[LOW, HIGH]: the values of files beyond 8 bits that become black and white; left out: as their depth says."
+    )
     skip_broken: bool = Field(False, description="Go on without the files that cannot be read.")
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of the images held out as the split `test`.")
 
@@ -63,7 +76,41 @@ class Npz(Options):
     path: str = Field(description="The file; keys: x (more leaves may follow), label, cond_NAME.")
     modality: str = Field("", description="What an example is; left out, it is told from the shape: (d,) points, (C, H, W) image.")
     labels: bool = Field(True, description="Give `label` and `cond_NAME` as conditions.")
+    range: Range = Field(
+        None, description="[LOW, HIGH]: the values of images that become black and white; left out: by their type, floats as they are."
+    )
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of the examples held out as the split `test`.")
+
+
+class Hub(Options):
+    """Of hf:USER/NAME."""
+
+    repo: str = Field(description="The data set's name on the Hub; behind an @ a branch, a tag or a commit.")
+    revision: str = Field("", description="A branch, a tag or a commit; left out: main. A run records the commit.")
+    config: str = Field("", description="The subset, where there are several.")
+    train: str = Field("", description="What the Hub calls the split `train`; left out: train.")
+    test: str = Field("", description="What the Hub calls the split `test`; left out: test or validation, else test_share is cut off.")
+    test_share: float = Field(0.1, ge=0, lt=1, description="Where the Hub has no split to test on: share of the rows held out as one.")
+    modality: Literal["", "image", "text", "table"] = Field("", description="What an example is; left out, it is told from the features.")
+    column: str = Field("", description="The column of the images or texts; left out: the one that there is.")
+    label: str = Field("", description="The column that is the condition `label` of images and tables; left out: the one of named classes.")
+    labels: bool = Field(True, description="Give the class as the condition `label`.")
+    streaming: bool = Field(False, description="Read only as many examples as are asked for, and keep them.")
+    examples: int | None = Field(None, ge=2, description="With streaming: how many of each split.")
+    buffer: int = Field(1000, ge=1, description="With streaming: rows among which the next one is drawn; 1: the first examples.")
+    seed: int = Field(0, ge=0, lt=2**32, description="With streaming: of that draw.")
+    size: int | None = Field(
+        None, ge=4, le=2048, description="Height and width of images; left out: as they are, 64 at most. The shorter side is resized to it."
+    )
+    channels: Literal[1, 3] | None = Field(None, description="1 for grey, 3 for colour; left out: as the images are.")
+    flip: bool = Field(False, description="Mirror half of the training images, drawn anew each time.")
+    unit: Literal["character", "word"] = Field("character", description="What a token of a text is; words have blanks between them.")
+    lines: bool = Field(False, description="Each row is an example, and a line's end is its last token; else the text is cut into windows.")
+    length: int = Field(0, ge=0, le=65_536, description="Tokens of an example. 0: windows of 256; of rows, as many as the longest has.")
+    stride: int = Field(0, ge=0, description="Tokens from one window to the next; 0: its length.")
+    columns: str = Field("", description="Columns of a table, with commas; left out: all that hold single values.")
+    drop: str = Field("", description="Columns of a table to leave out, with commas.")
+    states: int = Field(1000, ge=2, le=100_000, description="Different texts that a column of a table may have at most.")
 
 
 class SwissRoll(Options):

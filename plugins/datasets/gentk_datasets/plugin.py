@@ -20,28 +20,20 @@ def _series(name: str, target: str, options: str, summary: str, argument: str | 
     return DatasetSpec(name, target, "series", options, argument=argument, summary=summary)
 
 
+def _own(name: str, target: str, modality: str, options: str, summary: str, argument: str = "path") -> DatasetSpec:
+    target, options = f"gentk_datasets.{target}", f"gentk_datasets.options:{options}"
+    return DatasetSpec(name, target, modality, options, argument=argument, summary=summary)
+
+
 @hookimpl
 def gentk_datasets() -> Iterator[DatasetSpec]:
     yield _images("mnist", "downloads:mnist", "GreyImages", "Handwritten digits, 28×28, 10 classes (downloaded)")
     yield _images("fashion-mnist", "downloads:fashion_mnist", "GreyImages", "Clothes, 28×28, 10 classes (downloaded)")
     yield _images("cifar10", "downloads:cifar10", "ColourImages", "Small photographs, 3×32×32, 10 classes (downloaded)")
     yield _images("digits", "digits:digits", "Digits", "Handwritten digits, 8×8, 10 classes (comes with scikit-learn)")
-    yield DatasetSpec(
-        "folder",
-        "gentk_datasets.folder:folder",
-        "image",
-        "gentk_datasets.options:Folder",
-        argument="path",
-        summary="folder:PATH, your own images, resized and cropped to a square",
-    )
-    yield DatasetSpec(
-        "npz",
-        "gentk_datasets.npz:npz",
-        "",
-        "gentk_datasets.options:Npz",
-        argument="path",
-        summary="npz:PATH, your own arrays, or what `gentk sample --out x.npz` wrote",
-    )
+    yield _own("folder", "folder:folder", "image", "Folder", "folder:PATH, your own images, resized and cropped to a square")
+    yield _own("npz", "npz:npz", "", "Npz", "npz:PATH, your own arrays, or what `gentk sample --out x.npz` wrote")
+    yield _own("hf", "hub:hf", "", "Hub", "hf:USER/NAME, a data set of the Hugging Face Hub: images, text, tables", argument="repo")
     yield _points("swiss-roll", "swiss_roll", "SwissRoll", "A spiral in the plane")
     yield _points("moons", "moons", "Moons", "Two interleaving half circles, 2 classes")
     yield _points("circles", "circles", "Circles", "Two concentric circles, 2 classes")
@@ -65,22 +57,9 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
     ):
         target = f"gentk_datasets.bundled:{name.replace('-', '_')}"
         yield DatasetSpec(name, target, "table", f"gentk_datasets.options:{options}", summary=summary)
-    yield DatasetSpec(
-        "table",
-        "gentk_datasets.table_files:table",
-        "table",
-        "gentk_datasets.options:OwnTable",
-        argument="path",
-        summary="table:PATH, your own table: numbers, categories, dates, missing values (.csv, .tsv, .parquet)",
-    )
-    yield DatasetSpec(
-        "text",
-        "gentk_datasets.text:text",
-        "text",
-        "gentk_datasets.options:OwnText",
-        argument="path",
-        summary="text:PATH, your own text, by character or word, in windows or lines",
-    )
+    own = "table:PATH, your own table: numbers, categories, dates, missing values (.csv, .tsv, .parquet)"
+    yield _own("table", "table_files:table", "table", "OwnTable", own)
+    yield _own("text", "text:text", "text", "OwnText", "text:PATH, your own text, by character or word, in windows or lines")
     yield DatasetSpec(
         "sentences",
         "gentk_datasets.text:sentences",

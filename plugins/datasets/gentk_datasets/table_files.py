@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 ROWS = 50_000  # read together
 KEPT = 200_000  # different cells of a column that are remembered
 LONGEST = 200  # characters of a state's name
+ROUNDED = 5  # decimals that somebody chose
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,14})", re.ASCII)  # 007 is no number, and 2⁵³ is where float64 begins to leave some out
 
 
 class Rows:
     """Leaf `x` (V,) float64 with a `Column` each; the condition `label` where there are classes.
 
-    `x` (N, V), `classes` (N,) whose names are those of the column `label`; both are cut to the split.
+    `x` (N, V), `classes` (N,) whose names are those of the column `label`; both are cut to the split: `held` are the rows of `test`, where
+    the data say which; else `share` of them are drawn.
     """
 
     def __init__(
@@ -49,8 +51,13 @@ class Rows:
         label: Column | None,
         split: str,
         share: float,
+        held: NDArray[np.int64] | None = None,
     ) -> None:
-        part, training = shuffled_rows(len(x), share, split), shuffled_rows(len(x), share, "train")
+        if held is None:
+            part, training = shuffled_rows(len(x), share, split), shuffled_rows(len(x), share, "train")
+        else:
+            training = np.setdiff1d(np.arange(len(x)), held)
+            part = held if split == "test" else training
         self.x, self.classes = torch.from_numpy(x[part]), None if classes is None else torch.from_numpy(classes[part])
         labelled = label is not None and classes is not None
         self.spec = DataSpec(
@@ -82,18 +89,12 @@ class TableFile(Rows):
         checked(split, "table")
         self.path = Path(chosen.path).expanduser()
         cells = read_cells(self.path, encoding=chosen.encoding, separator=chosen.separator)
-        names = _wanted(cells, chosen)
-        seen = _looked_at(cells, names)
-        kinds = {name: _kind(cells, one, chosen, label=name == chosen.label) for name, one in seen.items()}
-        label = kinds.pop(chosen.label) if chosen.label else None
-        if not kinds:
-            raise UsageError(f"table {self.path}: no column is left beside the label")
-        x, classes = _values(cells, kinds, label, seen)
-        super().__init__(x, tuple(kinds.values()), classes, label, split, chosen.test_share)
+        x, columns, classes, label = typed(cells, chosen)
+        super().__init__(x, columns, classes, label, split, chosen.test_share)
         if not len(self):
             raise UsageError(f"table {self.path}: no row is in the split '{split}' ({len(x)} rows; raise dataset.options.test_share)")
         if split == "train":
-            print(f"data set table: {len(x):,} rows of {_told(list(kinds.values()), label)}", file=sys.stderr)
+            print(f"data set table: {len(x):,} rows of {told_columns(columns, label)}", file=sys.stderr)
 
 
 def table(
@@ -112,6 +113,22 @@ def table(
     given = {"path": path, "label": label, "columns": columns, "drop": drop, "states": states}
     chosen = options.OwnTable.model_validate({**given, "encoding": encoding, "separator": separator, "test_share": test_share})
     return TableFile(chosen, split)
+
+
+def typed(
+    cells: Cells, chosen: options.OwnTable
+) -> tuple[NDArray[np.float64], tuple[Column, ...], NDArray[np.int64] | None, Column | None]:
+    """(rows (N, V), their columns, the class of each, the column of these) of a table whose columns are what their cells say.
+
+    Raises UsageError for what is no table.
+    """
+    seen = _looked_at(cells, _wanted(cells, chosen))
+    kinds = {name: _kind(cells, one, chosen, label=name == chosen.label) for name, one in seen.items()}
+    label = kinds.pop(chosen.label) if chosen.label else None
+    if not kinds:
+        raise UsageError(f"table {cells.path}: no column is left beside the label")
+    x, classes = _values(cells, kinds, label, seen)
+    return x, tuple(kinds.values()), classes, label
 
 
 # ---------------------------------------------------------------- which columns
@@ -182,8 +199,8 @@ def _kind(cells: Cells, seen: Seen, chosen: options.OwnTable, *, label: bool) ->
         return Column(name=seen.name, kind="category", names=tuple(sorted(texts, key=int)), missing=gaps)
     if not label and whole:
         return Column(name=seen.name, kind="integer", missing=gaps)
-    if not label and decimal_of(texts, cells.separator) and not any(_zeros(text) for text in texts):
-        return Column(name=seen.name, kind="number", missing=gaps)
+    if not label and (mark := decimal_of(texts, cells.separator)) and not any(_zeros(text) for text in texts):
+        return Column(name=seen.name, kind="number", decimals=_decimals(texts, mark), missing=gaps)
     if not label and (format := format_of(texts)):
         return Column(name=seen.name, kind="date", format=format, missing=gaps)
     if seen.many or len(texts) > chosen.states:
@@ -194,6 +211,14 @@ def _kind(cells: Cells, seen: Seen, chosen: options.OwnTable, *, label: bool) ->
     if long := [text for text in texts if len(text) > LONGEST]:
         raise UsageError(f"{where}, line {seen.texts[long[0]]}: a text of {len(long[0]):,} characters is no category: drop the column")
     return Column(name=seen.name, kind="category", names=tuple(sorted(texts)), missing=gaps)
+
+
+def _decimals(texts: Sequence[str], mark: str) -> int | None:
+    """How many decimals numbers are written with at most: 2 of prices. None where they are so many that nobody rounded."""
+    if any(c in "eEnN" for text in texts for c in text):  # 1e-3, inf: nothing is said of decimals
+        return None
+    most = max(sum(c.isdigit() for c in text.partition(mark)[2]) for text in texts)
+    return most if most <= ROUNDED else None
 
 
 def _zeros(text: str) -> bool:
@@ -238,7 +263,7 @@ def _column(cells: Sequence[str], column: Column, decimal: str) -> NDArray[np.fl
     return out
 
 
-def _told(columns: Sequence[Column], label: Column | None) -> str:
+def told_columns(columns: Sequence[Column], label: Column | None) -> str:
     """Which columns were taken for what."""
     groups = {"number": "numbers", "integer": "whole numbers", "date": "dates", "category": "categories"}
     parts = []

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gentk.errors import GentkError, UsageError
 from gentk.modalities import modality
+from gentk.modalities.soundness import look
 from gentk.noise import Philox
 from gentk_datasets.folder import folder
 from gentk_datasets.npz import npz
@@ -160,4 +161,114 @@ def test_an_npz_that_is_no_data_set_is_one_clear_line(tmp_path: Path, arrays: di
 
 def test_a_missing_npz_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
+        npz(path=str(tmp_path / "x.npz"))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "gif", "bmp", "tif", "tga", "ppm", "jp2", "webp", "avif", "pgm", "dib"])
+def test_a_file_that_is_cut_off_is_found_whatever_its_kind(tmp_path: Path, kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    whole = tmp_path / f"whole.{kind}"
+    try:
+        Image.fromarray(noise).convert("L" if kind == "pgm" else "RGB").save(whole)
+    except (OSError, KeyError, ValueError):
+        pytest.skip(f"this Pillow writes no {kind}")
+    assert not look(whole).trouble
+    data = whole.read_bytes()
+    for share in (0.3, 0.6, 0.95):
+        cut = tmp_path / f"cut.{kind}"
+        cut.write_bytes(data[: int(len(data) * share)])
+        assert look(cut).trouble, f"{kind} cut at {share} passed for whole"
+
+
+def test_what_is_no_image_of_the_folder_is_left_out_or_named(tmp_path: Path) -> None:
+    for name in ("a/1.png", "b/2.png", ".thumbnails/3.png", "__MACOSX/4.png", "a/.cache/5.png"):
+        paint(tmp_path / name, 0)
+    assert folder(path=str(tmp_path), test_share=0).spec.conditions["label"].names == ("a", "b")
+    (tmp_path / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    Image.fromarray(np.array([[np.nan, 1], [0, 1]], np.float32)).save(tmp_path / "b" / "nan.tif")
+    with pytest.raises(UsageError, match=r"2 of 4 images cannot be read .*gone\.png: a link to nothing.*nan\.tif: it holds NaN"):
+        folder(path=str(tmp_path))
+    assert len(folder(path=str(tmp_path), test_share=0, skip_broken=True)) == 2
+
+
+def test_linked_folders_are_followed_and_a_loop_ends(tmp_path: Path) -> None:
+    paint(tmp_path / "elsewhere" / "1.png", 0)
+    paint(tmp_path / "set" / "a" / "2.png", 0)
+    (tmp_path / "set" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "a" / "loop").symlink_to(tmp_path / "set")
+    assert len(folder(path=str(tmp_path / "set"), test_share=0)) == 2
+
+
+def test_folders_named_train_and_test_are_the_splits(tmp_path: Path) -> None:
+    for i in range(6):
+        paint(tmp_path / ("train" if i < 4 else "val") / "ab"[i % 2] / f"{i}.png", 10 * i)
+    train, test = folder("train", path=str(tmp_path)), folder("test", path=str(tmp_path))
+    assert (levels(train), levels(test)) == ({0, 10, 20, 30}, {40, 50})
+    assert train.spec == test.spec and train.spec.conditions["label"].names == ("a", "b")
+
+
+def test_a_class_of_one_image_is_trained(tmp_path: Path) -> None:
+    for i in range(40):
+        paint(tmp_path / f"{i:02d}" / "only.png", i)
+    paint(tmp_path / "00" / "second.png", 0)
+    train, test = folder("train", path=str(tmp_path), test_share=0.4), folder("test", path=str(tmp_path), test_share=0.4)
+    assert train.labels is not None and (len(train), len(test)) == (25, 16)
+    few = tmp_path / "few"
+    for i in range(20):
+        paint(few / f"{i % 4}" / f"{i}.png", i)
+    paint(few / "rare" / "x.png", 0)
+    assert all(share > 0 for share in folder(path=str(few), test_share=0.5).spec.frequencies["label"])
+
+
+@pytest.mark.parametrize(("sides", "size"), [((28,), 28), ((30,), 32), ((33, 33, 500), 32), ((5,), 8), ((2000,), 64)])
+def test_images_keep_a_size_that_a_network_halves_twice(tmp_path: Path, sides: tuple[int, ...], size: int) -> None:
+    for i, side in enumerate(sides):
+        paint(tmp_path / f"{i}.png", 0, (side, side + 3))
+    assert folder(path=str(tmp_path), test_share=0).size == size
+
+
+def test_the_range_says_what_is_black_and_white(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 1000], [2000, 4000]], np.uint16)).save(tmp_path / "a.png")
+    x = folder(path=str(tmp_path), size=4, channels=1, test_share=0, range=(0, 4000))[0]["x"]
+    assert float(x.min()) == -1 and float(x.max()) == 1
+    for wrong in ((1, 1), (2, 1), (0, float("nan"))):
+        with pytest.raises(ValueError, match="LOW, HIGH"):
+            folder(path=str(tmp_path), range=wrong)
+
+
+RAMP = np.linspace(0, 1, 3 * 6 * 5 * 3).reshape(3, 6, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "span", "wanted"),
+    [
+        (RAMP, None, RAMP * 2 - 1),
+        (RAMP * 2 - 1, None, RAMP * 2 - 1),
+        (RAMP * 255, (0, 255), RAMP * 2 - 1),
+        (np.round(RAMP * 65535).astype(np.uint16), None, RAMP * 2 - 1),
+        (np.round(RAMP * 65535).astype(np.uint16), (0, 32767.5), np.minimum(RAMP * 4 - 1, 1)),
+        (np.round(RAMP * 100_000 - 5000).astype(np.int32), None, RAMP * 2 - 1),
+        (np.round(RAMP * 65535).astype(np.int64), None, RAMP * 2 - 1),
+    ],
+)
+def test_arrays_of_any_depth_keep_their_full_range(
+    tmp_path: Path, x: np.ndarray, span: tuple[float, float] | None, wanted: np.ndarray
+) -> None:
+    for name, given, axes in (
+        ("last", x, wanted.transpose(0, 3, 1, 2)),
+        ("first", x.transpose(0, 3, 1, 2), wanted.transpose(0, 3, 1, 2)),
+        ("grey", x[..., 0], None),
+    ):
+        np.savez(tmp_path / f"{name}.npz", x=given)
+        data = npz(path=str(tmp_path / f"{name}.npz"), modality="image", test_share=0, range=span)
+        found = data.batch(range(3))["x"].numpy()
+        if axes is not None:
+            assert np.abs(found - axes).max() < 4e-5
+        else:
+            assert found.shape == (3, 1, 6, 5)
+
+
+def test_float_images_of_unknown_range_name_the_option(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=RAMP * 255)
+    with pytest.raises(UsageError, match=r"from 0 to 255; dataset\.options\.range=\[LOW,HIGH\]"):
         npz(path=str(tmp_path / "x.npz"))

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from gentk.columns import cell_of, valid
 from gentk.errors import UsageError
 from gentk.modalities import modality
+from gentk.protocols import Column
 from gentk_datasets.table_files import table
 
 PEOPLE = """name,age,height,born,smokes,wage
@@ -166,3 +168,24 @@ def test_columns_can_be_chosen_and_left_out(tmp_path: Path) -> None:
     path = written(tmp_path, PEOPLE)
     assert [c.name for c in table(path=path, columns="age, born").spec.leaves["x"].columns] == ["age", "born"]
     assert [c.name for c in table(path=path, drop="name,wage").spec.leaves["x"].columns] == ["age", "height", "born", "smokes"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimals"),
+    [
+        (["1.25", "3.5", "-2"], 2),
+        (["0,5", "1,25"], 2),
+        (["1e-3", "0.5"], None),
+        (["0.123456789", "2.5"], None),
+        (["1.234,50", "7,5"], 2),
+        (["1,200", "7.5"], 1),  # a thousand and two hundred
+    ],
+)
+def test_a_number_keeps_the_decimals_that_it_is_written_with(tmp_path: Path, cells: list[str], decimals: int | None) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n" + "".join(f"{cell};{i}\n" for i, cell in enumerate(cells * 4)))
+    column = table(path=str(path)).spec.leaves["x"].columns[0]
+    assert (column.kind, column.decimals) == ("number", decimals)
+    drawn = valid(torch.tensor([[math.pi, 1], [math.nan, 1], [1e300, 1]], dtype=torch.float64), [column, Column(name="b")])[:, 0].tolist()
+    assert cell_of(drawn[0], column) == repr(math.pi if decimals is None else round(math.pi, decimals))
+    assert math.isnan(drawn[1]) and drawn[2] == 1e300
