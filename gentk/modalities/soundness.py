@@ -66,9 +66,14 @@ def _strips_end_within(image: Any, size: int) -> bool:
     return bool(places) and all(start + count <= size for starts, counts in places for start, count in zip(starts, counts, strict=False))
 
 
+def _jpeg_ends(head: bytes, tail: bytes, size: int) -> bool:
+    return b"\xff\xd9" in tail
+
+
 _ENDS: dict[str, Callable[[bytes, bytes, int], bool]] = {
     "PNG": lambda head, tail, size: b"IEND" in tail,
-    "JPEG": lambda head, tail, size: b"\xff\xd9" in tail,
+    "JPEG": _jpeg_ends,
+    "MPO": _jpeg_ends,  # what many cameras write: several JPEGs, and our image is the first
     "WEBP": lambda head, tail, size: int.from_bytes(head[4:8], "little") + 8 <= size,
 }
 """Whether (the first bytes, the last ones, the length) are those of a whole file: kinds in which nothing else can look like it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from PIL import Image
@@ -12,6 +13,7 @@ from gentk.cli import run
 from gentk.errors import UsageError
 from gentk.host import lookup
 from gentk.training import Training
+from gentk.training.resolving import resolved
 
 
 def paint(folder: Path, side: int, count: int) -> None:
@@ -54,3 +56,12 @@ def test_what_the_user_says_stays(tmp_path: Path) -> None:
     paint(tmp_path / "set", 16, 12)
     assert run([*words(tmp_path / "set", tmp_path / "run"), "--set", "dataset.options.labels=false"]) == 0
     assert tomllib.loads((tmp_path / "run/recipe.toml").read_text())["dataset"]["options"] == {"size": 16, "labels": False}
+
+
+def test_a_branch_that_was_asked_for_becomes_its_commit() -> None:
+    class Branch:
+        resolved: ClassVar = {"revision": "0123abc", "config": "small"}
+
+    recipe = lookup.recipe("vae", "mnist")
+    recipe.dataset.options = {"revision": "main", "size": 28}
+    assert resolved(recipe, Branch()).dataset.options == {"revision": "0123abc", "size": 28, "config": "small"}  # type: ignore[arg-type]

@@ -39,6 +39,9 @@ class Folder(Pictures):
             found_any = f"{len(images.files)} images, test_share {chosen.test_share}"
             raise UsageError(f"folder {self.root}: no image is in the split '{split}' ({found_any})")
         names = sorted(set(classes))
+        if untrained := set(names) - {classes[i] for i in training} if labels else set():
+            name = min(untrained)
+            raise UsageError(f"folder {self.root}: no image of the class '{name}' is trained on, only held out: move one of them to train/")
         index = np.array([names.index(name) for name in classes], np.int64)
         given: dict[str, Any] = {"labels": index[part], "training": index[training], "names": names} if labels else {}
         super().__init__(len(self.files), chosen.channels, size, flip=chosen.flip and split == "train", **given)
@@ -75,7 +78,8 @@ def _rows(images: Found, classes: Sequence[str], share: float, split: str) -> ND
     order = np.array([zlib.crc32(name.as_posix().encode()) for name in images.names], np.float64)
     last = {name: i for i, name in sorted(enumerate(classes), key=lambda one: order[one[0]])}
     order[list(last.values())] = np.inf
-    return rows(order, share, split)
+    held = [i for i in rows(order, share, "test") if order[i] < np.inf]
+    return np.array(held, np.int64) if split == "test" else np.setdiff1d(np.arange(len(order)), held)
 
 
 def folder(

@@ -61,17 +61,22 @@ def found(root: Path, *, skip_broken: bool) -> Found:
     return Found(root, files, names, held_out, usual_size([looks[path].side for path in files]), unsaid)
 
 
-def _images(root: Path) -> Iterator[Path]:
-    """Every image file below a folder, in the order of their names; links are followed, hidden folders are not entered."""
-    entered = set()
-    places = []
-    for folder, inner, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        inner[:] = [] if real in entered else [name for name in inner if not name.startswith(".") and name != "__MACOSX"]
-        if real not in entered:
-            places += [Path(folder, name) for name in files if Path(name).suffix.lower() in SUFFIXES]
-        entered.add(real)
-    yield from sorted(places)
+def _images(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Every image file below a folder, in the order of their names. Links are followed, but to none of the folders `above`; hidden folders
+    are not entered. Raises UsageError for a folder that cannot be read."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"folder {folder} cannot be read ({error.strerror})") from None
+    for path in inside:
+        if path.is_dir():
+            if not path.name.startswith(".") and path.name != "__MACOSX":
+                yield from _images(path, above | {real})
+        elif path.suffix.lower() in SUFFIXES:
+            yield path
 
 
 def _looked_at(root: Path, files: Sequence[Path]) -> dict[Path, Look]:

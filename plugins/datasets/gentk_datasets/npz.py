@@ -46,6 +46,8 @@ class Npz:
             raise UsageError(f"{path}: no example is in the split '{split}' ({why})")
         training = shuffled_rows(n, chosen.test_share, "train")
         modality = chosen.modality or _modality(leaves["x"], path)
+        if chosen.range and modality != "image":
+            raise UsageError(f"npz {path}: dataset.options.range is of images, and these are {modality}")
         self._span: Span | None = None
         if modality == "image":
             leaves["x"] = _channels_first(leaves["x"], path)
@@ -87,8 +89,8 @@ class Npz:
             rows = array[chosen]
             if key == "x" and self._span:
                 low, high = self._span
-                unit = (rows.astype(np.float64) - low) / (high - low)
-                batch[key] = torch.from_numpy((unit.clip(0, 1) * 2 - 1).astype(np.float32))
+                exact: NDArray[Any] = rows.astype(np.float32 if rows.dtype.itemsize <= 2 else np.float64)  # float32 holds 16 bits whole
+                batch[key] = torch.from_numpy(((exact - low) / ((high - low) / 2) - 1).clip(-1, 1).astype(np.float32, copy=False))
             else:
                 leaf = self.spec.leaves.get(key) or self.spec.conditions[key]
                 kind = np.int64 if leaf.classes else np.float64 if leaf.double else np.float32

@@ -195,8 +195,10 @@ def test_linked_folders_are_followed_and_a_loop_ends(tmp_path: Path) -> None:
     paint(tmp_path / "elsewhere" / "1.png", 0)
     paint(tmp_path / "set" / "a" / "2.png", 0)
     (tmp_path / "set" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "again").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "set" / "a" / "loop").symlink_to(tmp_path / "set")
-    assert len(folder(path=str(tmp_path / "set"), test_share=0)) == 2
+    data = folder(path=str(tmp_path / "set"), test_share=0)
+    assert [file.relative_to(tmp_path / "set").as_posix() for file in data.files] == ["a/2.png", "again/1.png", "b/1.png"]
 
 
 def test_folders_named_train_and_test_are_the_splits(tmp_path: Path) -> None:
@@ -207,12 +209,31 @@ def test_folders_named_train_and_test_are_the_splits(tmp_path: Path) -> None:
     assert train.spec == test.spec and train.spec.conditions["label"].names == ("a", "b")
 
 
+def test_a_class_that_is_only_held_out_is_named(tmp_path: Path) -> None:
+    for place in ("train/a/1.png", "train/b/2.png", "test/c/3.png"):
+        paint(tmp_path / place, 0)
+    with pytest.raises(UsageError, match="class 'c' is trained on, only held out"):
+        folder(path=str(tmp_path))
+    assert len(folder(path=str(tmp_path), labels=False)) == 2
+
+
+def test_a_cameras_several_jpegs_in_a_file_are_not_decoded_to_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), dtype=np.uint8)
+    first, second = map(Image.fromarray, noise)
+    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second])
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 4])
+    assert look(tmp_path / "cut.jpg").trouble
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("decoded"))
+    assert not look(tmp_path / "a.jpg").trouble
+
+
 def test_a_class_of_one_image_is_trained(tmp_path: Path) -> None:
     for i in range(40):
         paint(tmp_path / f"{i:02d}" / "only.png", i)
     paint(tmp_path / "00" / "second.png", 0)
     train, test = folder("train", path=str(tmp_path), test_share=0.4), folder("test", path=str(tmp_path), test_share=0.4)
-    assert train.labels is not None and (len(train), len(test)) == (25, 16)
+    assert (len(train), len(test)) == (40, 1) and all(share > 0 for share in train.spec.frequencies["label"])
     few = tmp_path / "few"
     for i in range(20):
         paint(few / f"{i % 4}" / f"{i}.png", i)
@@ -246,6 +267,7 @@ RAMP = np.linspace(0, 1, 3 * 6 * 5 * 3).reshape(3, 6, 5, 3)
         (RAMP * 2 - 1, None, RAMP * 2 - 1),
         (RAMP * 255, (0, 255), RAMP * 2 - 1),
         (np.round(RAMP * 65535).astype(np.uint16), None, RAMP * 2 - 1),
+        (np.round(RAMP * 40_000).astype(np.uint16), None, RAMP * 80_000 / 65535 - 1),
         (np.round(RAMP * 65535).astype(np.uint16), (0, 32767.5), np.minimum(RAMP * 4 - 1, 1)),
         (np.round(RAMP * 100_000 - 5000).astype(np.int32), None, RAMP * 2 - 1),
         (np.round(RAMP * 65535).astype(np.int64), None, RAMP * 2 - 1),
@@ -266,6 +288,12 @@ def test_arrays_of_any_depth_keep_their_full_range(
             assert np.abs(found - axes).max() < 4e-5
         else:
             assert found.shape == (3, 1, 6, 5)
+
+
+def test_the_range_is_of_images(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((9, 2)))
+    with pytest.raises(UsageError, match=r"range is of images, and these are points"):
+        npz(path=str(tmp_path / "x.npz"), range=(0, 1))
 
 
 def test_float_images_of_unknown_range_name_the_option(tmp_path: Path) -> None:
