@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ..errors import UsageError, did_you_mean
 from ..host import lookup, resolve
@@ -51,21 +51,30 @@ def options_of(kind: str, spec: Any) -> type[BaseModel] | None:
 
 
 def rows(kind: type[BaseModel] | None) -> list[dict[str, Any]]:
-    """Each option: its name, type, default (none: it must be given) and meaning."""
+    """Each option: its name, type, default (none: it must be given) and meaning. Those of a table follow it, as `table.key`."""
     if kind is None:
         return []
     schema = kind.model_json_schema()
     shapes, needed = schema.get("properties", {}), set(schema.get("required", ()))
-    return [
-        {
+    told = []
+    for key, field in kind.model_fields.items():
+        row = {
             "name": key,
             "type": type_of(shapes.get(key, {}), schema.get("$defs", {})),
             "default": None if key in needed else shapes.get(key, {}).get("default"),
             "required": key in needed,
             "meaning": field.description or "",
         }
-        for key, field in kind.model_fields.items()
-    ]
+        told += [row, *({**inner, "name": f"{key}.{inner['name']}"} for inner in rows(table_of(field.annotation)))]
+    return told
+
+
+def table_of(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic class of a value that is a table of options."""
+    from pydantic import BaseModel
+
+    parts = (annotation, *get_args(annotation))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)), None)
 
 
 def type_of(shape: Mapping[str, Any], named: Mapping[str, Any]) -> str:

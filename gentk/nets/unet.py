@@ -112,11 +112,12 @@ class Middle(Level):
 
 
 class UNet(nn.Module):
-    """x (n, inputs, H, W), t (n,), label (n,) or None → (n, inputs, H, W).
+    """x (n, inputs, H, W), t (n,), label (n,) or None, told (n, told) or None → (n, inputs, H, W).
 
     channels: of each level, finest first. layers: residual blocks per level (one more on the way up). attention: which levels have it;
     the middle has it where `middle_attention`, with a norm of `middle_groups` (0: of `groups`) where `middle_norm`. patch: side of the
-    squares of pixels that the stem folds into channels. classes: size of the class embedding, the "none" included. frequencies_end,
+    squares of pixels that the stem folds into channels. classes: size of the class embedding, the "none" included. told: numbers that say
+    more of x, of which none is as good as all 0. frequencies_end,
     cosine_first: of the time's embedding, see `sinusoidal`. centre: the input is moved from [0, 1] to [-1, 1]. Sides that do not divide
     are padded by their edge and cut again. The last layer of every residual branch and of the net starts at zero.
     """
@@ -139,6 +140,7 @@ class UNet(nn.Module):
         downsample_padding: int = 1,
         patch: int = 1,
         classes: int = 0,
+        told: int = 0,
         frequencies_end: bool = True,
         cosine_first: bool = False,
         centre: bool = False,
@@ -150,6 +152,8 @@ class UNet(nn.Module):
         self.time_embedding = TimeEmbedding(channels[0], time, endpoint=frequencies_end, cosine_first=cosine_first)
         if classes:
             self.class_embedding = nn.Embedding(classes, time)
+        if told:
+            self.told_embedding = nn.Linear(told, time, bias=False)
 
         def blocks(*sizes: tuple[int, int]) -> list[ResBlock]:
             return [ResBlock(a, b, time, groups=groups, eps=eps, dropout=dropout, scale_shift=scale_shift) for a, b in sizes]
@@ -185,7 +189,7 @@ class UNet(nn.Module):
         for parameter in self.conv_out.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None, told: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
         spare = (-width % self.patch, -height % self.patch)
         if any(spare):
@@ -193,6 +197,8 @@ class UNet(nn.Module):
         mood = self.time_embedding(t)
         if label is not None and hasattr(self, "class_embedding"):
             mood = mood + self.class_embedding(label)
+        if told is not None:
+            mood = mood + self.told_embedding(told)
         mood = F.silu(mood)
         x = self.conv_in(F.pixel_unshuffle(2 * x - 1 if self.centre else x, self.patch))
         skips = [x]

@@ -122,6 +122,12 @@ def test_the_options_of_one_are_told(line: str, capsys: pytest.CaptureFixture[st
     assert run(wrong) == 2
 
 
+def test_options_inside_of_an_option_are_told_by_the_name_that_sets_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--json", "datasets", "show", "folder"]) == 0
+    told = {row["name"]: row for row in json.loads(capsys.readouterr().out)["options"]}
+    assert told["augment.shift"]["type"] == "number from 0 to 0.5" and told["augment.shift"]["default"] == 0
+
+
 def test_samples_in_hand(tmp_path: Path) -> None:
     drawn = gentk.sample(gentk.load("classical/gmm"), 5)
     assert [set(example) for example in drawn] == [{"x", "label"}] * 5 and drawn.numpy()["x"].shape == (5, 2)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from gentk.protocols import DataSpec, Leaf
 
+from .augmenting import augmented
 from .counters import uniforms
+from .options import Augment
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,14 +38,14 @@ class Images:
         names: Sequence[str] = (),
         frequencies: Sequence[float] = (),
         levels: int = 256,
-        flip: bool = False,
+        augment: Augment | None = None,
         binarise: Binarise = "none",
         stream: str = "images",
         labelled: int | None = None,
     ) -> None:
         self.images = torch.from_numpy(np.ascontiguousarray(images))
         self.labels = None if labels is None else torch.from_numpy(labels.astype(np.int64))
-        self.levels, self.flip, self.binarise, self.stream = levels, flip, binarise, stream
+        self.levels, self.augment, self.binarise, self.stream = levels, augment, binarise, stream
         self._known: Tensor | None = None
         if labelled and self.labels is not None:
             self._hide(labelled, len(names))
@@ -95,12 +97,10 @@ class Images:
         return {key: rows[0] for key, rows in self.batch([index]).items()}
 
     def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
-        """Examples `indices`: x (n, C, H, W) float32, label (n,) int64. Flips and dynamic binarisation are drawn from `noise`, whose
-        row i belongs to indices[i]; without it nothing is flipped, and each example is binarised by a draw of its own."""
+        """Examples `indices`: x (n, C, H, W) float32, label (n,) int64. Augmentation and dynamic binarisation are drawn from `noise`, whose
+        row i belongs to indices[i]; without it nothing is augmented, and each example is binarised by a draw of its own."""
         chosen = self._rows(indices)
-        grey = self.images[chosen]
-        if self.flip and noise is not None:
-            grey = flipped(grey, noise)
+        grey = augmented(self.images[chosen], self.augment, noise, levels=self.levels)
         batch = {"x": self._floats(grey, chosen, noise)}
         if self.labels is not None:
             batch["label"] = self.labels[chosen]
@@ -118,12 +118,6 @@ class Images:
         else:
             u = torch.from_numpy(uniforms(self.stream, chosen.cpu().numpy(), int(np.prod(shape)))).reshape(len(chosen), *shape)
         return (u.to(grey.device, non_blocking=True) * top < grey).float() * 2 - 1
-
-
-def flipped(images: Tensor, noise: Noise) -> Tensor:
-    """Half of the images (n, C, H, W) mirrored left to right: one uniform a row."""
-    mirror = noise.uniform().to(images.device, non_blocking=True) < 0.5
-    return torch.where(mirror[:, None, None, None], images.flip(-1), images)
 
 
 def shares(labels: NDArray[np.int64], classes: int) -> list[float]:

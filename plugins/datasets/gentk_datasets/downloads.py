@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import options, store
 from .arrays import Binarise, Images, shares
+from .augmenting import chosen_for
 from .splits import checked
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -18,37 +19,49 @@ THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse
 
 
 def mnist(
-    split: str = "train", labels: bool = True, size: int = 28, binarise: Binarise = "none", labelled: int | None = None
+    split: str = "train",
+    labels: bool = True,
+    size: int = 28,
+    binarise: Binarise = "none",
+    labelled: int | None = None,
+    augment: options.Augmenting = None,
 ) -> Images:
     """Handwritten digits, (1, 28, 28): 60,000 and 10,000 (LeCun, Cortes and Burges 1998)."""
     from torchvision.datasets import MNIST
 
-    chosen = options.GreyImages(labels=labels, size=size, binarise=binarise, labelled=labelled)
+    given = {"labels": labels, "size": size, "binarise": binarise, "labelled": labelled, "augment": augment}
+    chosen = options.GreyImages.model_validate(given)
     return _grey("mnist", MNIST, "MNIST/raw", DIGITS, split, chosen)
 
 
 def fashion_mnist(
-    split: str = "train", labels: bool = True, size: int = 28, binarise: Binarise = "none", labelled: int | None = None
+    split: str = "train",
+    labels: bool = True,
+    size: int = 28,
+    binarise: Binarise = "none",
+    labelled: int | None = None,
+    augment: options.Augmenting = None,
 ) -> Images:
     """Clothes, (1, 28, 28): 60,000 and 10,000 (Xiao, Rasul and Vollgraf 2017)."""
     from torchvision.datasets import FashionMNIST
 
-    chosen = options.GreyImages(labels=labels, size=size, binarise=binarise, labelled=labelled)
+    given = {"labels": labels, "size": size, "binarise": binarise, "labelled": labelled, "augment": augment}
+    chosen = options.GreyImages.model_validate(given)
     return _grey("fashion-mnist", FashionMNIST, "FashionMNIST/raw", CLOTHES, split, chosen)
 
 
-def cifar10(split: str = "train", labels: bool = True, flip: bool = False) -> Images:
-    """Small photographs, (3, 32, 32): 50,000 and 10,000 (Krizhevsky 2009). `flip` acts on the training split only."""
+def cifar10(split: str = "train", labels: bool = True, flip: bool = False, augment: options.Augmenting = None) -> Images:
+    """Small photographs, (3, 32, 32): 50,000 and 10,000 (Krizhevsky 2009). `flip` and `augment` act on the training split only."""
     from torchvision.datasets import CIFAR10
 
-    chosen = options.ColourImages(labels=labels, flip=flip)
+    chosen = options.ColourImages.model_validate({"labels": labels, "flip": flip, "augment": augment})
     images, classes, frequencies = _read("cifar10", CIFAR10, "cifar-10-batches-py", split, len(THINGS))
     return Images(
         images.transpose(0, 3, 1, 2),
         classes if chosen.labels else None,
         names=THINGS,
         frequencies=frequencies,
-        flip=chosen.flip and split == "train",
+        augment=chosen_for(split, chosen.augment, flip=chosen.flip),
         stream=f"cifar10/{split}",
     )
 
@@ -64,6 +77,7 @@ def _grey(name: str, source: Any, folder: str, names: Sequence[str], split: str,
         names=names,
         frequencies=frequencies,
         binarise=chosen.binarise,
+        augment=chosen_for(split, chosen.augment),
         stream=f"{name}/{split}",
         labelled=chosen.labelled if split == "train" else None,
     )

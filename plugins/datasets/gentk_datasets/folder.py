@@ -15,6 +15,7 @@ from gentk.modalities.pictures import Span, read_picture
 from gentk.text import note
 
 from . import options
+from .augmenting import chosen_for
 from .image_files import Found, found
 from .pictures import Pictures, as_bytes
 from .splits import checked, rows
@@ -44,7 +45,8 @@ class Folder(Pictures):
             raise UsageError(f"folder {self.root}: no image of the class '{name}' is trained on, only held out: move one of them to train/")
         index = np.array([names.index(name) for name in classes], np.int64)
         given: dict[str, Any] = {"labels": index[part], "training": index[training], "names": names} if labels else {}
-        super().__init__(len(self.files), chosen.channels, size, flip=chosen.flip and split == "train", **given)
+        augment = chosen_for(split, chosen.augment, flip=chosen.flip)
+        super().__init__(len(self.files), chosen.channels, size, augment=augment, **given)
 
     def _read(self, index: int) -> NDArray[np.uint8]:
         return square(self.files[index], self.size, self.channels, span=self.span, unsaid=self.unsaid)
@@ -89,14 +91,15 @@ def folder(
     size: int | None = None,
     channels: int = 3,
     flip: bool = False,
+    augment: options.Augmenting = None,
     labels: bool | None = None,
     range: tuple[float, float] | None = None,
     skip_broken: bool = False,
     test_share: float = 0.1,
 ) -> Folder:
-    """The images below `path`. `flip` acts on the training split only. Raises UsageError for none, and for some that cannot be read."""
-    given = {"path": path, "size": size, "channels": channels, "flip": flip, "labels": labels, "range": range}
-    return Folder(options.Folder.model_validate({**given, "skip_broken": skip_broken, "test_share": test_share}), split)
+    """The images below `path`; `flip` and `augment` act on the training split only. Raises UsageError: none, some that cannot be read."""
+    given = {key: value for key, value in locals().items() if key != "split"}
+    return Folder(options.Folder.model_validate(given), split)
 
 
 def square(path: Path, size: int, channels: int, *, span: Span | None = None, unsaid: Span | None = None) -> NDArray[np.uint8]:

@@ -39,6 +39,7 @@ def hf(
     size: int | None = None,
     channels: Literal[1, 3] | None = None,
     flip: bool = False,
+    augment: options.Augmenting = None,
     unit: Literal["character", "word"] = "character",
     lines: bool = False,
     length: int = 0,

@@ -13,6 +13,7 @@ from gentk.modalities.pictures import opened, read_picture
 from gentk.text import one_line
 
 from . import options
+from .augmenting import chosen_for
 from .hub import column_of, kind_of, one_of, told
 from .hub_client import Found
 from .labels import classes_of
@@ -59,7 +60,8 @@ class HubImages(Pictures):
             names, found = _classes(rows, label)
             classes = {"labels": found[self.part][self.rows], "training": found["train"][training], "names": names}
         channels = chosen.channels or (1 if grey else 3)
-        super().__init__(len(self.rows), channels, size, flip=chosen.flip and split == "train", **classes)
+        augment = chosen_for(split, chosen.augment, flip=chosen.flip)
+        super().__init__(len(self.rows), channels, size, augment=augment, **classes)
         self.resolved = {"column": self.column, "size": size, "channels": channels, "label": label, "labels": bool(label)}
         told_label = f", label {label} ({len(classes['names'])} classes)" if label else ""
         self.chose = f"images {self.column}, resized to {size}×{size}, {'grey' if channels == 1 else 'colour'}{told_label}"

@@ -18,6 +18,7 @@ from gentk.text import note
 
 from . import options
 from .arrays import shares
+from .augmenting import augmented, chosen_for
 from .labels import classes_of
 from .splits import checked, shuffled_rows
 
@@ -41,13 +42,14 @@ class Npz:
         given |= {key: about[0] for key, about in classes.items()}
         n = len(leaves["x"])
         part = shuffled_rows(n, chosen.test_share, checked(split, "npz"))
+        self.augment = chosen_for(split, chosen.augment)
         if not len(part):
             why = f"{n} examples, dataset.options.test_share = {chosen.test_share}: raise it"
             raise UsageError(f"{path}: no example is in the split '{split}' ({why})")
         training = shuffled_rows(n, chosen.test_share, "train")
         modality = chosen.modality or _modality(leaves["x"], path)
-        if chosen.range and modality != "image":
-            raise UsageError(f"npz {path}: dataset.options.range is of images, and these are {modality}")
+        if modality != "image" and (of_images := [key for key in ("range", "augment") if getattr(chosen, key)]):
+            raise UsageError(f"npz {path}: dataset.options.{of_images[0]} is of images, and these are {modality}")
         self._span: Span | None = None
         if modality == "image":
             leaves["x"] = _channels_first(leaves["x"], path)
@@ -82,7 +84,7 @@ class Npz:
         return {key: rows[0] for key, rows in self.batch([index]).items()}
 
     def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
-        """Examples `indices`: floats as float32 or float64, as they are, integers as int64. Nothing is drawn from `noise`."""
+        """Examples `indices`: floats as float32 or float64, as they are, integers as int64. Augmentation is drawn from `noise`."""
         chosen = np.asarray(indices, np.int64)
         batch = {}
         for key, array in self.arrays.items():
@@ -95,6 +97,7 @@ class Npz:
                 leaf = self.spec.leaves.get(key) or self.spec.conditions[key]
                 kind = np.int64 if leaf.classes else np.float64 if leaf.double else np.float32
                 batch[key] = torch.from_numpy(rows.astype(kind))
+        batch["x"] = augmented(batch["x"], self.augment, noise, levels=self.spec.leaves["x"].levels)
         return batch
 
 
@@ -105,10 +108,11 @@ def npz(
     modality: str = "",
     labels: bool = True,
     range: tuple[float, float] | None = None,
+    augment: options.Augmenting = None,
     test_share: float = 0.1,
 ) -> Npz:
     """The examples in the file `path`. Raises UsageError: no such file, no .npz, no `x`, rows that do not match."""
-    given = {"path": path, "modality": modality, "labels": labels, "range": range, "test_share": test_share}
+    given = {"path": path, "modality": modality, "labels": labels, "range": range, "augment": augment, "test_share": test_share}
     return Npz(options.Npz.model_validate(given), split)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -28,6 +29,20 @@ def _rising(span: tuple[float, float] | None) -> tuple[float, float] | None:
 Range = Annotated[tuple[float, float] | None, AfterValidator(_rising)]
 
 
+class Augment(Options):
+    """How training images differ each time they are met. Drawn evenly between what is said and its opposite."""
+
+    flip: bool = Field(False, description="Mirror half of them left to right.")
+    shift: float = Field(0.0, ge=0, le=0.5, description="By this share of the side at most, in whole pixels.")
+    rotate: float = Field(0.0, ge=0, le=180, description="By so many degrees at most.")
+    zoom: float = Field(0.0, ge=0, le=1, description="By this share larger or smaller at most.")
+    colour: float = Field(0.0, ge=0, le=1, description="Brightness, contrast and saturation, by this share at most.")
+
+
+AUGMENT: Any = Field(None, description="Training images differ each time: flip, shift, rotate, zoom, colour.")
+Augmenting = Augment | Mapping[str, Any] | None
+
+
 class GreyImages(Options):
     """Of mnist and fashion-mnist."""
 
@@ -37,13 +52,15 @@ class GreyImages(Options):
         "none", description="Black and white only: by a threshold at one half, or drawn anew with the pixel's grey as its probability."
     )
     labelled: int | None = LABELLED
+    augment: Augment | None = AUGMENT
 
 
 class ColourImages(Options):
     """Of cifar10."""
 
     labels: bool = Field(True, description="Give the class as the condition `label`.")
-    flip: bool = Field(False, description="Mirror half of the training examples, drawn anew each time.")
+    flip: bool = Field(False, description="Mirror half of the training images, drawn anew each time: as augment.flip.")
+    augment: Augment | None = AUGMENT
 
 
 class Digits(Options):
@@ -51,6 +68,7 @@ class Digits(Options):
 
     labels: bool = Field(True, description="Give the class as the condition `label`.")
     labelled: int | None = LABELLED
+    augment: Augment | None = AUGMENT
 
 
 class Folder(Options):
@@ -61,7 +79,8 @@ class Folder(Options):
         None, ge=4, le=2048, description="Height and width, to which the shorter side is resized; left out: as the images are, 64 at most."
     )
     channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for colour.")
-    flip: bool = Field(False, description="Mirror half of the training examples, drawn anew each time.")
+    flip: bool = Field(False, description="Mirror half of the training images, drawn anew each time: as augment.flip.")
+    augment: Augment | None = AUGMENT
     labels: bool | None = Field(None, description="The first sub-folder's name is the condition `label`; left out: where all lie in some.")
     range: Range = Field(
         None, description="[LOW, HIGH]: the values of files beyond 8 bits that become black and white; left out: as their depth says."
@@ -79,6 +98,7 @@ class Npz(Options):
     range: Range = Field(
         None, description="[LOW, HIGH]: the values of images that become black and white; left out: by their type, floats as they are."
     )
+    augment: Augment | None = AUGMENT
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of the examples held out as the split `test`.")
 
 
@@ -103,7 +123,8 @@ class Hub(Options):
         None, ge=4, le=2048, description="Height and width of images; left out: as they are, 64 at most. The shorter side is resized to it."
     )
     channels: Literal[1, 3] | None = Field(None, description="1 for grey, 3 for colour; left out: as the images are.")
-    flip: bool = Field(False, description="Mirror half of the training images, drawn anew each time.")
+    flip: bool = Field(False, description="Mirror half of the training images, drawn anew each time: as augment.flip.")
+    augment: Augment | None = AUGMENT
     unit: Literal["character", "word"] = Field("character", description="What a token of a text is; words have blanks between them.")
     lines: bool = Field(False, description="Each row is an example, and a line's end is its last token; else the text is cut into windows.")
     length: int = Field(0, ge=0, le=65_536, description="Tokens of an example. 0: windows of 256; of rows, as many as the longest has.")

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from gentk.protocols import DataSpec, Leaf
 
-from .arrays import flipped, shares
+from .arrays import shares
+from .augmenting import augmented
+from .options import Augment
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,12 +37,12 @@ class Pictures:
         channels: int,
         size: int,
         *,
-        flip: bool = False,
+        augment: Augment | None = None,
         labels: NDArray[np.int64] | None = None,
         training: NDArray[np.int64] | None = None,
         names: Sequence[str] = (),
     ) -> None:
-        self.count, self.channels, self.size, self.flip, self.labels = count, channels, size, flip, labels
+        self.count, self.channels, self.size, self.augment, self.labels = count, channels, size, augment, labels
         leaf = Leaf(shape=(channels, size, size), range=(-1, 1), levels=256)
         labelled = labels is not None and training is not None
         self.spec = DataSpec(
@@ -61,12 +63,10 @@ class Pictures:
         return {key: rows[0] for key, rows in self.batch([index]).items()}
 
     def batch(self, indices: Sequence[int], noise: Noise | None = None) -> dict[str, Tensor]:
-        """Examples `indices`; flips are drawn from `noise`, whose row i belongs to indices[i]. Raises GentkError for a broken file."""
+        """Examples `indices`; augmentation is drawn from `noise`, row i for indices[i]. Raises GentkError for a broken file."""
         wanted = [int(i) for i in indices]
         images = torch.from_numpy(np.stack([self._bytes(i) for i in wanted]))
-        if self.flip and noise is not None:
-            images = flipped(images, noise)
-        batch = {"x": images.float() / 127.5 - 1}
+        batch = {"x": augmented(images, self.augment, noise).float() / 127.5 - 1}
         if self.labels is not None:
             batch["label"] = torch.from_numpy(self.labels[wanted])
         return batch

@@ -9,6 +9,7 @@ import torch
 from gentk.noise import Philox
 from gentk_datasets.arrays import Images
 from gentk_datasets.digits import digits
+from gentk_datasets.options import Augment
 
 
 def ramp(n: int = 40, **options: object) -> Images:
@@ -29,7 +30,7 @@ def test_bytes_become_minus_one_to_one() -> None:
     assert (float(x.min()), float(x.max())) == (-1, 1)
 
 
-@pytest.mark.parametrize("options", [{}, {"flip": True}, {"binarise": "threshold"}, {"binarise": "dynamic"}])
+@pytest.mark.parametrize("options", [{}, {"augment": Augment(flip=True)}, {"binarise": "threshold"}, {"binarise": "dynamic"}])
 def test_without_noise_a_batch_is_its_examples(options: dict[str, object]) -> None:
     data, torch_state = ramp(**options), torch.get_rng_state()
     indices = [7, 0, 39, 7]
@@ -40,7 +41,7 @@ def test_without_noise_a_batch_is_its_examples(options: dict[str, object]) -> No
     assert torch.equal(torch.get_rng_state(), torch_state)
 
 
-@pytest.mark.parametrize("options", [{"flip": True}, {"binarise": "dynamic"}])
+@pytest.mark.parametrize("options", [{"augment": Augment(flip=True)}, {"binarise": "dynamic"}])
 def test_augmentation_is_drawn_from_the_noise_alone(options: dict[str, object]) -> None:
     data = ramp(**options)
     first = data.batch(range(40), Philox(1, range(40)))["x"]
@@ -53,7 +54,7 @@ def test_augmentation_is_drawn_from_the_noise_alone(options: dict[str, object]) 
 
 
 def test_a_flip_is_a_mirror_of_half_of_them() -> None:
-    data = ramp(flip=True)
+    data = ramp(augment=Augment(flip=True))
     noise = Philox(0, range(1000))
     x = data.batch([3] * 1000, noise)["x"]
     share = mirrored(x).double().mean()
@@ -101,7 +102,7 @@ def test_with_hidden_labels_every_other_example_has_one_and_all_classes_are_met(
     assert digits("test", labelled=30).batch(range(9))["label"].max() < 10
 
 
-@pytest.mark.parametrize("options", [{}, {"flip": True}, {"binarise": "dynamic"}, {"labelled": 8}])
+@pytest.mark.parametrize("options", [{}, {"augment": Augment(flip=True)}, {"binarise": "dynamic"}, {"labelled": 8}])
 def test_held_on_a_device_the_examples_are_the_same_and_made_there(options: dict[str, object]) -> None:
     data = ramp(**options)
     assert data.nbytes == 40 * 64 + 40 * 8

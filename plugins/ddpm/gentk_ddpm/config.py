@@ -46,6 +46,9 @@ class DDPMConfig(DenoisingConfig):
     patch: int = Field(1, ge=1, le=16, description="Side of the pixel squares that the stem folds into channels.")
     frequencies_end: bool = Field(True, description="The time's lowest frequency is 1/10000 exactly, not one step above it.")
     cosine_first: bool = Field(False, description="The time's cosines stand before its sines.")
+    augment: float = Field(
+        0.0, ge=0, le=1, description="How often a training image is mirrored, zoomed, turned …, each; told the network, so samples are not."
+    )
     centre: bool = Field(False, description="The network's input is moved from [0, 1] to [-1, 1].")
 
     @model_validator(mode="after")

@@ -61,23 +61,27 @@ class Denoising(nn.Module):
         label = self.conditions.get("label")
         return label.classes + label.dropout if label else 0
 
-    def ask(self, x_t: Tensor, t: Tensor, label: Tensor | None) -> Tensor:
-        """The network's raw output for times t, () or (n,)."""
+    def ask(self, x_t: Tensor, t: Tensor, label: Tensor | None, *told: Tensor) -> Tensor:
+        """The network's raw output for times t, () or (n,). `told`: what was done to x, of a network that is told."""
         clock = rows(self.parameterisation.clock(self.schedule, t), x_t)
-        out: Tensor = self.net(self.parameterisation.given(x_t, self.schedule, t), clock, label)
+        out: Tensor = self.net(self.parameterisation.given(x_t, self.schedule, t), clock, label, *told)
         return out
 
     def denoise(self, x_t: Tensor, t: Tensor, cond: Batch) -> Prediction:
         return self.parameterisation.read(self.ask(x_t, t, cond.get("label")), x_t, self.schedule, t)
 
+    def augmented(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The examples to train on, and what is told of them."""
+        return (x,)
+
     def phases(self) -> tuple[Phase, ...]:
         return (Phase(),)
 
     def loss(self, batch: Batch, phase: str, step: int) -> Mapping[str, Any]:
-        x = batch["x"]
+        x, *told = self.augmented(batch["x"])
         t = training_times(self.config, self.schedule, self.times, len(x))
         x_t, eps = noised(x, self.schedule, t)
         label = self.conditions.get("label")
         shown = drop(label, batch["label"], self.config.label_dropout) if label else None
-        out = self.ask(x_t, t, shown)
+        out = self.ask(x_t, t, shown, *told)
         return {"loss": (out.float() - self.parameterisation.target(x, eps, self.schedule, t)).square().mean()}

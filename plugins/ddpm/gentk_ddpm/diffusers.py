@@ -237,7 +237,8 @@ def write(model: Any, folder: Path) -> None:
     (folder / "scheduler").mkdir()
     for name, config in (("model_index", index), ("unet/config", net), ("scheduler/scheduler_config", scheduler)):
         (folder / f"{name}.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
-    tensors = {name: tensor.detach().cpu().float().contiguous().clone() for name, tensor in model.net.state_dict().items()}
+    held = {name: tensor for name, tensor in model.net.state_dict().items() if name != "told_embedding.weight"}  # drawing tells nothing
+    tensors = {name: tensor.detach().cpu().float().contiguous().clone() for name, tensor in held.items()}
     (folder / "unet" / WEIGHTS[0]).write_bytes(serialised(tensors, {"format": "pt"}))
 
 

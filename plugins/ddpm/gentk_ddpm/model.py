@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from gentk.errors import UsageError
 from gentk.nets.unet import UNet
 from gentk.protocols import DataSpec
 
+from .augmenting import TOLD, augmented
 from .config import DDPMConfig
 from .denoising import Denoising
 
@@ -37,7 +40,11 @@ class DDPM(Denoising):
             downsample_padding=config.downsample_padding,
             patch=config.patch,
             classes=self.classes,
+            told=TOLD if config.augment else 0,
             frequencies_end=config.frequencies_end,
             cosine_first=config.cosine_first,
             centre=config.centre,
         )
+
+    def augmented(self, x: Tensor) -> tuple[Tensor, ...]:
+        return augmented(x, self.config.augment) if self.config.augment and self.training else (x,)

@@ -98,6 +98,17 @@ def test_the_whole_of_ddpm_cifar10(tmp_path: Path) -> None:
     assert (model.recommended_sampler.variance, model.recommended_sampler.clip) == ("fixed-large", True)
 
 
+def test_what_a_network_is_told_in_training_stays_here(tmp_path: Path) -> None:
+    data = DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 8, 8), range=(-1, 1))})
+    model = DDPM(DDPMConfig(channels=(16, 16), layers=1, attention=(False, True), groups=8, augment=0.2), data).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.1)
+    ours.write(model, tmp_path)
+    pipe = diffusers.DDPMPipeline.from_pretrained(tmp_path)
+    assert deviation(pipe.unet.eval(), model) <= 1e-5
+
+
 def test_a_model_of_ours_with_classes_goes_out(tmp_path: Path) -> None:
     """The "none" of label dropout is one more class there."""
     data = DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 8, 8), range=(-1, 1))}, conditions={"label": Leaf(classes=3)})
