@@ -15,6 +15,7 @@ from .errors import UsageError, did_you_mean
 from .noise import Philox
 from .protocols import Batch
 from .sampling import BATCH, place_of
+from .stages import stages
 from .table_encoding import entered
 
 
@@ -28,7 +29,7 @@ def parts(model: Any, batch: Batch, *, seed: int = 0, batch_size: int | None = N
     place, size, n = place_of(model), batch_size or BATCH, len(next(iter(batch.values())))
     wide = torch.promote_types(place.dtype, torch.float32)
     doubles = {key for key, leaf in model.data.leaves.items() if leaf.double}
-    for first in range(0, n, size):
+    for first in stages(range(0, n, size), -(-n // size)):
         part = {k: v[first : first + size].to(place.device) for k, v in batch.items()}
         part = {k: v.to(wide) if v.is_floating_point() and k not in doubles else v for k, v in part.items()}
         yield part, Philox(seed, range(first, min(first + size, n)), place.device, dtype=wide)

@@ -10,6 +10,7 @@ from torch import Tensor
 from .errors import UsageError
 from .likelihood import asked, within
 from .protocols import Batch
+from .stages import stages
 
 
 def classify(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
@@ -32,7 +33,7 @@ def log_joint(model: Any, batch: Batch, /, **asking: Any) -> Tensor:
     impossible = torch.full((n,), -torch.inf, dtype=torch.float64)
     given = [
         within(model, {**batch, "label": torch.full((n,), k)}, **asking).double() if prior[k] > -torch.inf else impossible
-        for k in range(len(prior))
+        for k in stages(range(len(prior)), len(prior))
     ]
     joint = torch.stack(given, 1) + prior
     return joint.masked_fill(joint.isnan(), -torch.inf)

@@ -21,6 +21,7 @@ from .noise import Philox
 from .protocols import Batch, Condition, DataSpec, Decoder, LatentPrior, Sampler, Step, can
 from .samples import Samples as Samples
 from .samples import joined
+from .stages import listener
 
 TOGETHER = 16_000_000  # numbers drawn together at most: large examples come in smaller batches
 BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
@@ -268,6 +269,7 @@ def sample(
     memory.check(8.0 * len(wanted) * numbers, f"{len(wanted):,} samples")
     parts: list[dict[str, Tensor]] = []
     settings: dict[str, Any] = {"seed": seed, "sampler": sampler, "cond": asked, "total": n, "autocast": autocast}
+    on_step = on_step or _counted(wanted)
     settings["ahead"] = 1 if on_step else None  # to enter and leave eval mode at every step is for those who look
     for first in range(wanted.start, wanted.stop, size):
         for step in _stream(model, min(size, wanted.stop - first), first=first, **settings):
@@ -281,6 +283,18 @@ def sample(
             done = {**done, "x": done["x"].cpu().where(known.isnan(), known.to(done["x"].dtype))}
         parts.append({k: v.detach().cpu() for k, v in {**done, **kept}.items()})
     return joined(parts, final_data(model))
+
+
+def _counted(wanted: range) -> Callable[[Step, int], None] | None:
+    """Tells whoever listens how far the samples are."""
+    if (told := listener()) is None:
+        return None
+
+    def on_step(step: Step, first: int) -> None:
+        rows = len(next(iter(as_batch(step.x).values())))
+        told((first - wanted.start + rows * step.index / max(step.total, 1)) / len(wanted))
+
+    return on_step
 
 
 def with_options(sampler: Any, options: Mapping[str, Any]) -> Sampler:

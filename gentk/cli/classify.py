@@ -17,6 +17,7 @@ from .examples import Dataset_, File, Split, examples
 from .flags import Flag
 from .likelihood import Options, Seed, Together
 from .out import out
+from .progress import listening
 from .sample import pairs
 from .subject import Subject, subject
 
@@ -58,7 +59,8 @@ def classify(
     made = read(found.folder).to(pick_device(device))
     prior = log_prior(made)  # refuses a model that cannot, before any data are fetched
     batch = examples(found, source, dataset, split, n, extra, optional=("label",))
-    joint = log_posterior(log_joint(made, batch, seed=seed, batch_size=batch_size, **options), prior)
+    with listening(f"classes by {found.title}"):
+        joint = log_posterior(log_joint(made, batch, seed=seed, batch_size=batch_size, **options), prior)
     names = getattr(made.conditions["label"], "names", ()) or tuple(map(str, range(joint.shape[1])))
     label = batch.get("label")
     told = {"weights": found.title, "examples": len(joint), "kind": kind_of(made), "file": str(out_) if out_ else None}

@@ -17,6 +17,7 @@ from .examples import Dataset_, File, Split, dataset_of, examples
 from .flags import Flag
 from .likelihood import Together
 from .out import out
+from .progress import listening
 from .sample import pairs
 from .subject import Subject, subject
 
@@ -68,7 +69,8 @@ def impute(
     imputation.check(made)  # before any data are fetched
     batch = examples(found, source, dataset, split, n, extra, optional=found.conditions(), gaps=True)
     case = cut(batch, data, missing, known_mask, seed)
-    x = filled(made, case, draws, seed=seed, batch_size=batch_size, **options)
+    with listening(f"filling in by {found.title}"):
+        x = filled(made, case, draws, seed=seed, batch_size=batch_size, **options)
     save(path, case, x, batch, data, kind)
     told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(x), "filled": int((~case.known).sum())}
     truth = None if source else mean_of(found, dataset, data)

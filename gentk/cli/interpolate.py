@@ -17,6 +17,7 @@ from .drawing import target
 from .examples import Dataset_, File, Split, examples
 from .flags import Flag, option_flags
 from .out import out
+from .progress import listening
 from .sample import check, pairs
 from .subject import Subject, subject
 
@@ -66,13 +67,15 @@ def interpolate(
     made = read(found.folder).to(pick_device(device))
     if source or dataset:
         ends: Any = examples(found, source, dataset, split, n, asked)
-        samples = interpolation.interpolate(made, ends, frames)
+        with listening(f"interpolation by {found.title}"):
+            samples = interpolation.interpolate(made, ends, frames)
     else:
         these = numbers(seeds, least=1 if way else 2)
         ends = interpolation.seeds(made, these)
         cond = asked if way else interpolation.conditions_at(made, these, asked)
-        samples = interpolation.interpolate(made, ends, frames, labels=way, sampler=chosen, cond=cond)
         told_of(made, cond if not way else {})
+        with listening(f"interpolation by {found.title}"):
+            samples = interpolation.interpolate(made, ends, frames, labels=way, sampler=chosen, cond=cond)
     if moving:
         kind.animate(one_by_one(samples, frames), samples.data, path)
     elif path.suffix.lower() == ".png":

@@ -12,6 +12,7 @@ from . import choices, lines
 from .examples import Dataset_, File, Split, examples
 from .flags import Flag
 from .out import out
+from .progress import listening
 from .sample import pairs
 from .subject import Subject, subject
 
@@ -49,7 +50,8 @@ def likelihood(
     made = read(found.folder).to(pick_device(device))
     free = found.conditions() if can(made, Likelihood) else ()  # a likelihood of its own sums over what is not said
     batch = examples(found, source, dataset, split, n, extra, optional=free)
-    nats = log_prob(made, batch, seed=seed, batch_size=batch_size, **options)
+    with listening(f"likelihood of {found.title}"):
+        nats = log_prob(made, batch, seed=seed, batch_size=batch_size, **options)
     sizes, count = numbers(batch), len(nats)
     size = float(sizes.mean())
     error = float(nats.std() / math.sqrt(count)) if count > 1 else None

@@ -16,6 +16,7 @@ from .examples import Dataset_, File, Split, examples
 from .flags import Flag
 from .likelihood import Together
 from .out import out
+from .progress import listening
 from .subject import Subject, subject
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def reconstruct(
     made = read(found.folder).to(pick_device(device))
     reconstruction.check(made)  # before any data are fetched
     batch = examples(found, source, dataset, split, n, extra)
-    other = reconstruction.reconstruct(made, batch, batch_size=batch_size)
+    with listening(f"{found.title}, there and back"):
+        other = reconstruction.reconstruct(made, batch, batch_size=batch_size)
     save(path, batch, other, made.data)
     leaf, inside = made.data.leaves["x"], counted(batch)
     told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(other)}

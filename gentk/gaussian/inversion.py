@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from ..protocols import Batch, Denoiser
+from ..stages import stages
 from .samplers import points
 
 
@@ -18,7 +19,7 @@ def invert(d: Denoiser, x: Tensor, times: Tensor, cond: Batch, *, iterations: in
     back land where it began (Pan et al. 2023). Noise is in units of σ: the walk down starts at σ z.
     """
     path = points(d.schedule, times)
-    for s, t in pairwise(reversed(path)):
+    for s, t in stages(pairwise(reversed(path)), len(path) - 1):
         there = x
         for _ in range(iterations):
             p = d.denoise(there, t.t, cond)

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..protocols import Batch, Denoiser, Noise
+from ..stages import stages
 from .circle import angle, lowest, slope
 
 EXACT = 16  # numbers in an example up to which the divergence is summed in full: one backward pass each
@@ -49,7 +50,7 @@ def log_prob(d: Denoiser, batch: Batch, noise: Noise, *, steps: Count = 50, prob
     thetas = torch.linspace(low ** (1 / 3), high ** (1 / 3), steps + 1, dtype=torch.float64).pow(3).tolist()
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     y = x
-    for a, b in pairwise(thetas):
+    for a, b in stages(pairwise(thetas), steps):
         y, grown = _runge_kutta(d, y, a, b, cond, signs, 1 if exact else len(signs))
         total += grown
     deviation = math.sin(high)

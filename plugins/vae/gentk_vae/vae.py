@@ -16,6 +16,7 @@ from torch import Tensor
 from gentk.conditions import Label
 from gentk.errors import UsageError
 from gentk.protocols import Batch, DataSpec, Noise
+from gentk.stages import stages
 
 from .autoencoder import Autoencoder
 from .config import BetaVAEConfig, VAEConfig
@@ -93,7 +94,7 @@ class VAE(Autoencoder):
         n, found = len(mean), []
         given, x = self.given(batch), batch["x"]
         at_once = max(1, AT_ONCE // n)
-        for first in range(0, samples, at_once):
+        for first in stages(range(0, samples, at_once), -(-samples // at_once)):
             k = min(at_once, samples - first)
             z = torch.stack([mean + (0.5 * log_var).exp() * noise.normal(mean.shape[1]) for _ in range(k)])
             parameters = self.parameters_of(z.flatten(0, 1), again(given, k))
