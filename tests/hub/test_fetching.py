@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
+import time
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ import gentk
 from gentk.errors import GentkError
 from gentk.weights import folder
 from gentk.weights import hub as reading
-from gentk.weights.hub import cache
+from gentk.weights.hub import cache, guard
 from gentk.weights.hub.reading import _listings
 from tests.hub.loading import numbers, offline, refusal
 from tests.hub.server import Hub, Repo, blob_id
@@ -150,7 +153,26 @@ def test_it_is_given_the_time_it_asks_for(hub: Hub, repo: Repo, waits: list[floa
     gentk.load("user/tiny")
     assert waits == [5, 5]
     hub.fail(429, 1, "/api/models", Retry_After="3600")
-    assert "asks to wait 3600 s" in refusal("user/other") and len(waits) == 2
+    assert "asks to wait 3,600 s" in refusal("user/other") and len(waits) == 2
+
+
+@pytest.mark.parametrize("part", ["/api/models", "/resolve/", "/model.safetensors"])
+@pytest.mark.parametrize(
+    "asked",
+    [{"Retry_After": "3600"}, {"Retry_After": formatdate(time.time() + 3600, usegmt=True)}, {"ratelimit": '"api";r=0;t=3600'}],
+    ids=["seconds", "date", "rate limit"],
+)
+def test_an_hour_is_not_waited_for_wherever_it_is_asked(
+    hub: Hub, repo: Repo, waits: list[float], part: str, asked: dict[str, str]
+) -> None:
+    """The client's own patience with downloads would sleep it through."""
+    hub.fail(429, path=part, **asked)
+    assert re.search(r"the Hub answered 429, and asks to wait 3,(600|59\d) s: try later", refusal("user/tiny")) and not waits
+
+
+@pytest.mark.parametrize("said", ["", "soon", "-3", "9" * 400, "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_what_says_nothing_of_time_is_no_wait(said: str) -> None:
+    assert guard.asked_to_wait({"Retry-After": said}) in (0.0, float("9" * 400))
 
 
 def test_a_copy_does_where_it_has_no_time(hub: Hub, repo: Repo, waits: list[float], capsys: pytest.CaptureFixture[str]) -> None:

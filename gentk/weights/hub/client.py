@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WAITS = (1.0, 2.0, 4.0, 8.0, 8.0)
 """Seconds before each new try of a request that the Hub was too busy for."""
-BUSY = (408, 429, 500, 502, 503, 504)
-LONGEST = 60.0  # that the Hub may ask to wait
 
 
 def client() -> HfApi:
@@ -35,7 +33,7 @@ def client() -> HfApi:
     return HfApi(endpoint=constants.ENDPOINT, library_name="gentk", library_version=version())
 
 
-def patient(call: Callable[[], T], *, busy: Collection[int] = BUSY, transfer: float = 0) -> T:
+def patient(call: Callable[[], T], *, busy: Collection[int] = guard.BUSY, transfer: float = 0) -> T:
     """What `call` returns, tried again where the Hub was busy: answered one of these. One that does not answer at all is not waited for.
 
     `transfer`: bytes that it sends, for which it gets more time. Raises also what `guard.bounded` does."""
@@ -46,10 +44,9 @@ def patient(call: Callable[[], T], *, busy: Collection[int] = BUSY, transfer: fl
             return guard.bounded(call, transfer=transfer)
         except HfHubHTTPError as error:
             status = error.response.status_code
-            asked = error.response.headers.get("Retry-After", "")
-            pause = max(wait or 0.0, float(asked) if asked.isdecimal() else 0.0)
-            if status not in busy or wait is None or pause > LONGEST:
+            if status not in busy or wait is None:
                 raise
+            pause = max(wait, guard.asked_to_wait(error.response.headers))
             print(f"the Hub answered {status}; trying again in {pause:.0f} s", file=sys.stderr)
             time.sleep(pause)
     raise AssertionError
@@ -108,10 +105,8 @@ def _answered(error: Any, where: str) -> tuple[type[GentkError], str]:
     """A refusal by its number."""
     status, said = error.response.status_code, shown(error.server_message or "", 160)
     said = f" ({said})" if said else ""
-    if status in BUSY:
-        asked = error.response.headers.get("Retry-After", "")
-        again = f", and asks to wait {asked} s" if asked.isdecimal() and float(asked) > LONGEST else f" {_TIMES} times"
-        return Unreachable, f"the Hub answered {status}{again}: try later"
+    if status in guard.BUSY:
+        return Unreachable, f"the Hub answered {status} {_TIMES} times: try later"
     if status == 401 and "authorization" not in error.response.request.headers:
         return GentkError, f"the Hub wants to know who asks: `hf auth login`, or set HF_TOKEN{said}"
     if status == 401:

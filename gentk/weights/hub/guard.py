@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -25,6 +26,9 @@ SECONDS = 120.0
 """Longest time for a call of the client, the transfer of files not counted."""
 SLOWEST = 10_000.0
 """Bytes a second below which a transfer is given up."""
+LONGEST = 60.0
+"""Seconds that the Hub may ask to wait; the client would sleep for as long as it is told."""
+BUSY = (408, 429, 500, 502, 503, 504)
 _PLAIN = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _XET = re.compile(r"[0-9a-f]{64}")
 
@@ -109,12 +113,26 @@ def _answered(response: Any) -> None:
     if watch is None:
         return
     watch.check()
+    if response.status_code in BUSY and (pause := asked_to_wait(response.headers)) > LONGEST:
+        raise Unreachable(f"the Hub answered {response.status_code}, and asks to wait {pause:,.0f} s: try later")
     _check_redirect(response)
     if watch.file:
         _check_headers(response, watch.file)
     raw, decoded = response.iter_raw, response.iter_bytes
     response.iter_raw = lambda *args, **options: _counted(raw(*args, **options), watch)
     response.iter_bytes = lambda *args, **options: _counted(decoded(*args, **options), watch)
+
+
+def asked_to_wait(headers: Mapping[str, str]) -> float:
+    """Seconds that a busy Hub asks to wait: its own rate limit (`"api";r=0;t=55`), else Retry-After, a number or a date; else 0."""
+    limit = re.search(r";\s*r=0+\s*;\s*t=(\d{1,9})\b", headers.get("ratelimit", ""))
+    asked = limit[1] if limit else headers.get("Retry-After", "").strip()
+    if asked.isdecimal():
+        return float(asked)
+    try:
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _counted(chunks: Iterator[bytes], watch: _Watch) -> Iterator[bytes]:
