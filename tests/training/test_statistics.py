@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from gentk.training import Trainer
+from gentk.protocols import DataSpec, Leaf
+from gentk.training import Trainer, statistics
 
 from .toys import Mean, Rows, settings
 
@@ -19,6 +21,31 @@ def test_a_fit_does_not_depend_on_the_batch_size() -> None:
     means = [fit(batch_size=size, tolerance=0.0)[1] for size in (1, 64, 2500)]
     assert torch.equal(means[0], means[1])
     assert torch.equal(means[0], means[2])
+
+
+def test_chunks_take_every_example_once_and_few_numbers_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, asked = Rows(2500), list[list[int]]()
+
+    def batch(self: Rows, indices: list[int], noise: object = None) -> dict[str, torch.Tensor]:
+        asked.append(list(indices))
+        return {"x": self.x[indices]}
+
+    monkeypatch.setattr(Rows, "batch", batch, raising=False)
+    for most, chunks in ((1000, 3), (2000, 2), (10_000, 1)):
+        monkeypatch.setattr(statistics, "MOST", most)
+        trainer = Trainer(Mean(), rows, settings(tolerance=0.0))
+        trainer.prepare()
+        asked.clear()
+        list(trainer.rounds(1))
+        assert [i for chunk in asked for i in chunk] == list(range(2500)) and len(asked) == chunks
+        assert torch.allclose(trainer.model.mean, rows.x.double().mean(0) / 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("width", [0, 1, 3, 64, 100, 10**6])
+def test_wide_examples_come_by_the_thousand(width: int) -> None:
+    size = statistics.chunk_size(DataSpec(modality="points", leaves={"x": Leaf(shape=(width,))}))
+    assert 1000 <= size <= 10_000
+    assert size == 1000 or size * width <= 1 << 16
 
 
 def test_it_finds_the_mean() -> None:

@@ -107,14 +107,11 @@ def log_chance(chance: Tensor, state: Tensor) -> Tensor:
 def expected(kind: Kind, mixture: Mixture, x: Tensor, dtype: torch.dtype = torch.float64) -> Sums:
     """The sums over x (n, d + categories), computed in `dtype`."""
     joint, white, spare, which = log_joint(kind, mixture, x, dtype)
-    highest = joint.amax(0)
-    responsibility = (joint - highest).clamp_(min=FAINT).exp_()
-    total = responsibility.sum(0)
-    responsibility.div_(total)
+    responsibility = joint.softmax(0).clamp_(min=math.exp(FAINT))
     half = responsibility.sqrt()
     white.mul_(half[..., None])
     first = torch.bmm(half[:, None], white)[:, 0]
-    log_likelihood = (highest.double() + total.double().log()).sum()
+    log_likelihood = (joint.amax(0).double() - responsibility.amax(0).double().log()).sum()  # of any component: log p(x, k) − log p(k | x)
     examples = torch.full((), len(x), dtype=torch.float64, device=x.device)
     second = kind.summed(white).double()
     if spare is not None and which is not None:

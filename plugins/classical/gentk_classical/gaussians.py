@@ -76,7 +76,9 @@ class Full:
         return torch.eye(d, dtype=torch.float64)
 
     def white(self, x: Tensor, means: Tensor, root: Tensor) -> Tensor:
-        return torch.baddbmm(-(means[:, None] @ root), x.expand(len(root), -1, -1), root)
+        k, d, _ = root.shape
+        white = (root.mT.reshape(k * d, d) @ x.mT).view(k, d, len(x))  # one product of all; rows side by side for what is done to each
+        return white.sub_((means[:, None] @ root).mT).mT
 
     def log_det(self, root: Tensor, d: int) -> Tensor:
         return root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -271,4 +273,4 @@ KINDS: dict[str, Kind] = {"full": Full(), "diag": Diagonal(), "spherical": Spher
 def log_normal(white: Tensor, log_det: Tensor) -> Tensor:
     """log N(x; μ_k, Σ_k), (K, n), from white numbers (K, n, d) and log |U_k| (K,)."""
     constant = log_det - 0.5 * white.shape[-1] * math.log(2 * math.pi)
-    return torch.add(constant[:, None], torch.linalg.vector_norm(white, dim=-1).square_(), alpha=-0.5)
+    return torch.add(constant[:, None], white.square().sum(-1), alpha=-0.5)
