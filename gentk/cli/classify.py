@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..modalities.base import writable
 from . import choices, lines
 from .drawing import target
-from .examples import Dataset_, File, Split, examples
+from .examples import Dataset_, File, Part, examples
 from .flags import Flag
 from .likelihood import Options, Seed, Together
 from .out import out
@@ -34,8 +34,8 @@ def classify(
     weights: choices.Weights = None,
     source: File = None,
     dataset: Dataset_ = None,
-    split: Split = "test",
-    n: Annotated[int, Option("-n", min=1, help="How many examples.")] = 1000,
+    split: Part = None,
+    n: Annotated[int | None, Option("-n", min=1, help="How many examples. \\[default: all of a file, 1,000 of a data set]")] = None,
     seed: Seed = 0,
     option: Options = [],
     batch_size: Together = None,
@@ -58,7 +58,7 @@ def classify(
 
     made = read(found.folder).to(pick_device(device))
     prior = log_prior(made)  # refuses a model that cannot, before any data are fetched
-    batch = examples(found, source, dataset, split, n, extra, optional=("label",))
+    batch = examples(found, source, dataset, split, n, extra, few=1000, optional=("label",))
     with listening(f"classes by {found.title}"):
         joint = log_posterior(log_joint(made, batch, seed=seed, batch_size=batch_size, **options), prior)
     names = getattr(made.conditions["label"], "names", ()) or tuple(map(str, range(joint.shape[1])))

@@ -12,7 +12,7 @@ from ..modalities.arrays import save_arrays
 from ..modalities.base import ARRAYS, writable
 from . import choices, lines
 from .drawing import target
-from .examples import Dataset_, File, Split, examples
+from .examples import Dataset_, File, Part, examples
 from .flags import Flag
 from .out import out
 from .progress import listening
@@ -27,8 +27,8 @@ def encode(
     weights: choices.Weights = None,
     source: File = None,
     dataset: Dataset_ = None,
-    split: Split = "test",
-    n: Annotated[int, Option("-n", min=1, help="How many examples.")] = 16,
+    split: Part = None,
+    n: Annotated[int | None, Option("-n", min=1, help="How many examples. \\[default: all of a file, 16 of a data set]")] = None,
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the model's encoding, by name.")] = [],
     out_: Annotated[Path | None, Option("--out", metavar="FILE.npz", help="Where to. \\[default: a new file here]")] = None,
     device: choices.Device = "auto",
@@ -43,7 +43,7 @@ def encode(
     if path.suffix not in ARRAYS:
         raise UsageError(f"{path}: codes are saved as {' or '.join(ARRAYS)}")
     writable(path)
-    batch = examples(found, source, dataset, split, n, extra)
+    batch = examples(found, source, dataset, split, n, extra, few=16)
     from ..encoding import encode as encoded
     from ..encoding import returned
     from ..padding import counted

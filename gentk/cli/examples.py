@@ -10,6 +10,7 @@ from typer import Option
 
 from ..errors import UsageError
 from ..host import lookup
+from ..text import note
 from . import choices
 from .subject import Subject
 
@@ -39,27 +40,32 @@ Dataset_ = Annotated[
     Option("--dataset", metavar="NAME", help="A data set. \\[default: that of the weights]", autocompletion=choices.datasets),
 ]
 Split = Annotated[str, Option(metavar="NAME", help="Which part of the data set.")]
+Part = Annotated[str | None, Option("--split", metavar="NAME", help="Which part of the data set. \\[default: test]")]
 
 
-def dataset_of(found: Subject, name: str | None = None, split: str = "test", **changed: Any) -> Dataset:
+def dataset_of(found: Subject, name: str | None = None, split: str | None = None, **changed: Any) -> Dataset:
     """The data set called `name`, or the one that the weights were trained on; `changed`: some of its options. Raises UsageError."""
     from ..weights.origin import dataset_of as trained_on
 
-    return trained_on(found.folder, found.config, found.title, name, split, **changed)
+    return trained_on(found.folder, found.config, found.title, name, split or "test", **changed)
 
 
 def examples(
     found: Subject,
     file: str | None,
     dataset: str | None,
-    split: str,
-    n: int,
+    split: str | None,
+    n: int | None,
     asked: dict[str, Any],
     *,
+    few: int,
+    whole: bool = True,
     optional: Collection[str] = (),
     gaps: bool = False,
 ) -> dict[str, Tensor]:
-    """Leaves and conditions, (n, …) each: `n` of the data set, or what the file holds. `asked` replaces the data's conditions.
+    """Leaves and conditions, (n, …) each: n of the data set or file, always the same choice. `asked` replaces the data's conditions.
+
+    Where n is not said: `few` of a data set; of a file all, or as few and that is said unless `whole`.
 
     `optional`: conditions that may stay unsaid where the examples do not say them; of any other that has no "none", UsageError asks.
     `gaps`: numbers may be missing, and are NaN then.
@@ -69,9 +75,16 @@ def examples(
     data, conditions = DataSpec.model_validate(found.rows()), found.conditions()
     if file and dataset:
         raise UsageError("--source and --dataset both say what the examples are: give one")
+    if file and split:
+        raise UsageError("--split says which part of a data set: leave it out with --source")
     if "x" not in data.leaves:
         raise UsageError(f"{found.title} makes {', '.join(data.leaves)}: this command looks at examples that are one x")
-    known = from_file(file, data, n, gaps) if file else from_dataset(dataset_of(found, dataset, split), data, n, found.title)
+    if file:
+        known = from_file(file, data, n or (None if whole else few), gaps)
+        if n is None and not whole and len(known["x"]) == few:
+            note(f"{file}: {few} of its examples; -n takes more")
+    else:
+        known = from_dataset(dataset_of(found, dataset, split), data, n or few, found.title)
     batch = {key: known[key] for key in data.leaves}
     rows = len(batch["x"])
     for key, condition in conditions.items():
@@ -87,12 +100,18 @@ def examples(
     return batch
 
 
-def from_file(file: str, data: DataSpec, n: int, gaps: bool) -> dict[str, Tensor]:
-    """The first n examples of a file, of the kinds of number that the data are; conditions under their own names."""
+def from_file(file: str, data: DataSpec, n: int | None, gaps: bool) -> dict[str, Tensor]:
+    """n examples of a file (None: all; always the same choice, in their order), of the kinds of number that the data are; conditions under
+    their own names."""
     import torch
 
+    from ..training.order import some
+
     read = lookup.modality(data.modality).read_examples(file, data, gaps=gaps)
-    batch = {key.removeprefix("cond_"): torch.as_tensor(value)[:n] for key, value in read.items()}
+    batch = {key.removeprefix("cond_"): torch.as_tensor(value) for key, value in read.items()}
+    if n is not None and n < len(batch["x"]):
+        chosen = torch.from_numpy(some(len(batch["x"]), n))
+        batch = {key: value[chosen] for key, value in batch.items()}
     for key, leaf in data.leaves.items():
         if key not in batch:
             raise UsageError(f"{file} holds no '{key}' of its examples: give an .npz that has it")

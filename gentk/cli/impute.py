@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..host import lookup
 from . import choices, lines
 from .drawing import target
-from .examples import Dataset_, File, Split, dataset_of, examples
+from .examples import Dataset_, File, Part, dataset_of, examples
 from .flags import Flag
 from .likelihood import Together
 from .out import out
@@ -36,10 +36,10 @@ def impute(
     weights: choices.Weights = None,
     source: File = None,
     dataset: Dataset_ = None,
-    split: Split = "test",
+    split: Part = None,
     missing: Annotated[float | None, Option(min=0, max=1, help="Hide each number with this probability.")] = None,
     known_mask: Annotated[str | None, Option(metavar="FILE", help="What is known: white, or above 0.")] = None,
-    n: Annotated[int, Option("-n", min=1, help="How many examples.")] = 10,
+    n: Annotated[int | None, Option("-n", min=1, help="How many examples. \\[default: all of a file, 10 of a data set]")] = None,
     draws: Annotated[int, Option(min=1, help="Take the mean of so many draws: nearer to the truth, but no longer an example.")] = 1,
     seed: Annotated[int, Option(min=0, max=2**63, help="Of what is hidden, and of what is drawn in its place.")] = 0,
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of what fills in, by name.")] = [],
@@ -67,7 +67,7 @@ def impute(
 
     made = read(found.folder).to(pick_device(device))
     imputation.check(made)  # before any data are fetched
-    batch = examples(found, source, dataset, split, n, extra, optional=found.conditions(), gaps=True)
+    batch = examples(found, source, dataset, split, n, extra, few=10, optional=found.conditions(), gaps=True)
     case = cut(batch, data, missing, known_mask, seed)
     with listening(f"filling in by {found.title}"):
         x = filled(made, case, draws, seed=seed, batch_size=batch_size, **options)

@@ -14,7 +14,7 @@ from ..host import lookup
 from ..text import plain
 from . import choices, lines
 from .drawing import target
-from .examples import Dataset_, File, Split, examples
+from .examples import Dataset_, File, Part, examples
 from .flags import Flag, option_flags
 from .out import out
 from .progress import listening
@@ -30,14 +30,14 @@ def interpolate(
     recipe: choices.Recipe = None,
     model: choices.Model = None,
     weights: choices.Weights = None,
-    seeds: Annotated[str, Option(metavar="0,1,2", help="Between the samples of these seeds.")] = "0,1,2,3",
+    seeds: Annotated[str | None, Option(metavar="0,1,2", help="Between the samples of these seeds. \\[default: 0,1,2,3]")] = None,
     labels: Annotated[
         str | None, Option(metavar="3,8", help="From class to class, each seed a row; for models that take shares of classes.")
     ] = None,
     source: File = None,
     dataset: Dataset_ = None,
-    split: Split = "test",
-    n: Annotated[int, Option("-n", min=2, help="With --source or --dataset: between so many examples.")] = 4,
+    split: Part = None,
+    n: Annotated[int | None, Option("-n", min=2, help="With --source or --dataset: between so many examples. \\[default: 4]")] = None,
     frames: Annotated[int, Option(min=2, help="Pictures from one end to the next, both included.")] = 10,
     sampler: choices.Sampler = None,
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the sampler, by name.")] = [],
@@ -50,10 +50,17 @@ def interpolate(
     """From one sample to another through what both are made from: between seeds, between examples, which are encoded first, or between
     labels."""
     found = subject(plugin, recipe, weights, sampler, model)
-    if labels and (source or dataset):
-        raise UsageError("--labels goes between classes, --source and --dataset between examples: give one")
+    of_seeds = {"--seeds": seeds, "--labels": labels, "--sampler": sampler, "-o": option}
+    of_examples = {"-n": n, "--split": split}
+    if lost := [flag for flag, value in (of_seeds if source or dataset else of_examples).items() if value]:
+        way_of = "samples of seeds" if source or dataset else "examples (--source, --dataset)"
+        raise UsageError(f"{lost[0]} is of ways between {way_of}: leave it out")
     way = classes(found, labels) if labels else None
     asked = {key: extra.pop(key) for key in list(extra) if key in found.conditions()}
+    if way and "label" in asked:
+        raise UsageError("--label is the class of every picture, --labels goes from class to class: give one")
+    if extra and (source or dataset):
+        raise UsageError(f"--{min(extra).replace('_', '-')} is of the sampler, and examples are encoded and decoded: leave it out")
     chosen = check(found, {**found.options, **extra, **pairs(option, extra)})
     kind = lookup.modality(found.config["data"]["modality"])
     path = target(out_, f"{found.title.replace('/', '-')}-between{kind.default_suffix}")
@@ -66,11 +73,11 @@ def interpolate(
 
     made = read(found.folder).to(pick_device(device))
     if source or dataset:
-        ends: Any = examples(found, source, dataset, split, n, asked)
+        ends: Any = examples(found, source, dataset, split, n, asked, few=4, whole=False)
         with listening(f"interpolation by {found.title}"):
             samples = interpolation.interpolate(made, ends, frames)
     else:
-        these = numbers(seeds, least=1 if way else 2)
+        these = numbers(seeds or "0,1,2,3", least=1 if way else 2)
         ends = interpolation.seeds(made, these)
         cond = asked if way else interpolation.conditions_at(made, these, asked)
         told_of(made, cond if not way else {})

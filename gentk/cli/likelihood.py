@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from . import choices, lines
-from .examples import Dataset_, File, Split, examples
+from .examples import Dataset_, File, Part, examples
 from .flags import Flag
 from .out import out
 from .progress import listening
@@ -31,8 +31,8 @@ def likelihood(
     weights: choices.Weights = None,
     source: File = None,
     dataset: Dataset_ = None,
-    split: Split = "test",
-    n: Annotated[int, Option("-n", min=1, help="How many examples.")] = 16,
+    split: Part = None,
+    n: Annotated[int | None, Option("-n", min=1, help="How many examples. \\[default: all of a file, 16 of a data set]")] = None,
     seed: Seed = 0,
     option: Options = [],
     batch_size: Together = None,
@@ -49,7 +49,7 @@ def likelihood(
 
     made = read(found.folder).to(pick_device(device))
     free = found.conditions() if can(made, Likelihood) else ()  # a likelihood of its own sums over what is not said
-    batch = examples(found, source, dataset, split, n, extra, optional=free)
+    batch = examples(found, source, dataset, split, n, extra, few=16, optional=free)
     with listening(f"likelihood of {found.title}"):
         nats = log_prob(made, batch, seed=seed, batch_size=batch_size, **options)
     sizes, count = numbers(batch), len(nats)

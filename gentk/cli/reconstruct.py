@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..host import lookup
 from . import choices, lines
 from .drawing import target
-from .examples import Dataset_, File, Split, examples
+from .examples import Dataset_, File, Part, examples
 from .flags import Flag
 from .likelihood import Together
 from .out import out
@@ -32,8 +32,8 @@ def reconstruct(
     weights: choices.Weights = None,
     source: File = None,
     dataset: Dataset_ = None,
-    split: Split = "test",
-    n: Annotated[int, Option("-n", min=1, help="How many examples.")] = 20,
+    split: Part = None,
+    n: Annotated[int | None, Option("-n", min=1, help="How many examples. \\[default: 20]")] = None,
     batch_size: Together = None,
     out_: Annotated[
         Path | None, Option("--out", metavar="FILE", help="A picture (originals above), .npz or .safetensors. \\[default: a new file here]")
@@ -53,7 +53,7 @@ def reconstruct(
 
     made = read(found.folder).to(pick_device(device))
     reconstruction.check(made)  # before any data are fetched
-    batch = examples(found, source, dataset, split, n, extra)
+    batch = examples(found, source, dataset, split, n, extra, few=20, whole=False)
     with listening(f"{found.title}, there and back"):
         other = reconstruction.reconstruct(made, batch, batch_size=batch_size)
     save(path, batch, other, made.data)
