@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from gentk.cli.looks import lattice, visible, walked
+from gentk.cli.densities import lattice
+from gentk.cli.looks import visible, walked
 from gentk.cli.plot import app
 from gentk.errors import UsageError
 from gentk.gaussian.circle import angle

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gentk.cli.looks import lattice
+from gentk.cli.densities import lattice
 from gentk.conditions import Label
 from gentk.gaussian.schedules import Cosine, Karras, LinearBeta, Rectified
 from gentk.likelihood import log_prob
