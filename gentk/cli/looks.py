@@ -28,15 +28,18 @@ Options = Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any optio
 Columns = Annotated[int, Option(min=2, max=40, help="How many states are shown.")]
 Label = Annotated[str | None, Option(metavar="CLASS", help="Condition of this name: as for `gentk sample`.")]
 
+LEVEL = "; σ/α: how strong the noise is beside the data"
 
-def picture_path(path: Path | None, default: str) -> Path:
-    """Where a picture goes; refused before any work where it cannot."""
+
+def picture_path(path: Path | None, default: str, tables: tuple[str, ...] = ()) -> Path:
+    """Where a picture, or one of these tables, goes; refused before any work where it cannot."""
     from ..modalities.base import writable
     from ..plots.style import SUFFIXES
 
     path = target(path, default)
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: a picture is saved as {', '.join(SUFFIXES)}")
+    if path.suffix.lower() not in (*SUFFIXES, *tables):
+        more = f", and the numbers as {', '.join(tables)}" if tables else ""
+        raise UsageError(f"{path}: a picture is saved as {', '.join(SUFFIXES)}{more}")
     writable(path)
     return path
 
@@ -112,7 +115,7 @@ def forward(
         lines = planes.paths(torch.stack(ways).numpy()[..., places], x.numpy()[:, places], "from data to noise", which.titles, equal=equal)
         picture = stacked(picture, style.drawn(lines))
     style.save(picture, path)
-    said = f"{len(x):,} examples at {times} levels of noise of {schedule or found.title}{which.said if which else ''}"
+    said = f"{len(x):,} examples at {times} levels of noise of {schedule or found.title}{which.said if which else ''}{LEVEL}"
     done(path, said, **({"schedule": schedule} if schedule else {"weights": found.title}), examples=len(x))
 
 
@@ -170,7 +173,7 @@ def reverse(
     kind = lookup.modality(data.modality)
     two = (which.places, which.titles, which.units) if which else None
     style.save(states.strip([x for x, _, _ in seen], [title for _, _, title in seen], kind, data, cond, two), path)
-    said = f"{count:,} samples of {found.title} in {len(seen)} states from noise to data{which.said if which else ''}"
+    said = f"{count:,} samples of {found.title} in {len(seen)} states from noise to data{which.said if which else ''}{LEVEL}"
     done(path, said, weights=found.title, samples=count, columns=len(seen))
 
 

@@ -42,7 +42,8 @@ def panels(
     rows, columns = layout(len(states))
     side = WIDE / PER_ROW
     key = classes(labels, about)
-    made = sheet(side * max(columns, 2), (side + 0.25) * rows + 0.3 * bool(key.entries))
+    lines = 1 + max((title.count("\n") for title in titles), default=0)
+    made = sheet(side * max(columns, 2), (side + 0.17 * lines) * rows + 0.35 * bool(key.entries) + 0.2 * any(names) + 0.1)
     span = limits(list(states), equal=equal)
     n = max(len(states[0]), 1)
     size, alpha = float(np.clip(2000 / n, 1.0, 16)), float(np.clip(25 / math.sqrt(n), 0.2, 0.9))
