@@ -65,8 +65,8 @@ def scatter(
     from ..plots import style
 
     style.save(drawn_of(which, real, made, source.spec), path)
-    of = f"from {samples}" if samples else f"of {title}"
-    said = f"{len(real['x']):,} real ones and {len(made['x']):,} {of}{words(which)}"
+    of = f"from {samples}" if samples else f"samples of {title}"
+    said = f"{len(real['x']):,} real examples and {len(made['x']):,} {of}{words(which)}"
     about: dict[str, Any] = {"samples": samples} if samples else {"weights": title}
     done(path, said, **about, real=len(real["x"]), generated=len(made["x"]), axes=list(which.names))
 

@@ -31,11 +31,9 @@ class Key:
 
     def handles(self) -> list[Any]:
         """A dot and a name for each class."""
-        from matplotlib.lines import Line2D
-
         shown = list(self.entries.values())
-        dots = [_dot(Line2D, name, colour) for name, colour in shown[:MOST]]
-        return dots + ([_dot(Line2D, f"… {len(shown) - MOST} more", "none")] if len(shown) > MOST else [])
+        dots = [dot(name, colour) for name, colour in shown[:MOST]]
+        return dots + ([dot(f"… {len(shown) - MOST} more", "none")] if len(shown) > MOST else [])
 
     def pixels(self, size: float, dpi: int) -> int:
         """How wide a legend beside a picture is, in letters of `size` points; 0 where there is none."""
@@ -52,8 +50,11 @@ class Key:
             made.get_title().set_color(INK)
 
 
-def _dot(line: Any, name: str, colour: Any) -> Any:
-    return line([], [], color=colour, marker="o", markersize=4.5, linestyle="", label=name)
+def dot(name: str, colour: Any) -> Any:
+    """An entry of a legend, as large whatever the dots in the picture are."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, marker="o", markersize=4.5, linestyle="", label=name)
 
 
 def classes(labels: NDArray[Any] | None, about: Leaf | None) -> Key:

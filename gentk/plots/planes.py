@@ -55,9 +55,7 @@ def paths(states: NDArray[Any], cloud: NDArray[Any], title: str = "", names: Seq
 def below(made: Figure, handles: Sequence[Any], **about: Any) -> None:
     """The legend below the panels: inside one it would lie on points."""
     about = {"ncols": min(len(handles), 5), "fontsize": 9, **about}
-    key = made.legend(handles=handles, loc="outside lower center", frameon=False, labelcolor=INK, handletextpad=0.4, **about)
-    for handle in filter(None, key.legend_handles):
-        handle.set_alpha(1)
+    made.legend(handles=handles, loc="outside lower center", frameon=False, labelcolor=INK, handletextpad=0.4, **about)
 
 
 Classed = tuple["NDArray[Any]", "NDArray[Any] | None", "Leaf"]
@@ -85,15 +83,15 @@ def scatter(
     pairs = list(zip((real, generated), colours, titles, labels, strict=True))
     handles = key.handles() if len(key.entries) <= 10 else []
     for one, clouds, title in ((axes[0], pairs[:1], titles[0]), (axes[1], pairs[1:], titles[1]), (axes[2], pairs[::-1], "both")):
+        alone = len(clouds) == 1
         for cloud, colour, name, label in clouds:
-            alone = len(clouds) == 1
             about = {"s": 3.0 if len(cloud) > 400 else 9.0, "alpha": 0.45 if len(cloud) > 400 else 0.75, "linewidths": 0}
-            dots = one.scatter(cloud[:, 0], cloud[:, 1], c=key.of(label, colour) if alone else colour, **about)
-            if not alone:
-                dots.set_label(f"{name}{' (in both)' if classes else ''}, n = {len(cloud):,}")
+            one.scatter(cloud[:, 0], cloud[:, 1], c=key.of(label, colour) if alone else colour, **about)
+            if alone:
+                handles.append(keys.dot(f"{name}{' (in both)' if classes else ''}, n = {len(cloud):,}", colour))
         one.set(xlim=span[0], ylim=span[1], box_aspect=1)
         named(one, title, names[0], names[1] if one is axes[0] else "")
-    below(made, [*handles, *axes[2].get_legend_handles_labels()[0][::-1]], markerscale=1.0 if handles else 3)
+    below(made, handles)
     return made
 
 
@@ -103,6 +101,7 @@ def matrix(real: NDArray[Any], generated: NDArray[Any], titles: tuple[str, str],
 
     count = len(names)
     made = sheet(WIDE, WIDE * 0.97)
+    clouds = list(zip((generated, real), (MADE, ONE), titles[::-1], strict=True))
     spans = [limits([part[np.isfinite(part[:, j])][:, [j]] for part in (real, generated)], equal=False)[0] for j in range(count)]
     for up in range(count):
         for across in range(up + 1):
@@ -110,18 +109,17 @@ def matrix(real: NDArray[Any], generated: NDArray[Any], titles: tuple[str, str],
             calm(axes)
             axes.set(xlim=spans[across])
             axes.tick_params(labelsize=7, labelbottom=up == count - 1, labelleft=across == 0 and up > 0)
-            for part, colour, title in zip((generated, real), (MADE, ONE), titles[::-1], strict=True):
-                name = f"{title}, n = {len(part):,}"
+            for part, colour, _ in clouds:
                 if across == up:
                     bins = np.linspace(*spans[up], 25).tolist()
                     axes.hist(part[:, up], bins=bins, density=True, color=colour, alpha=0.45)
                     axes.set_yticks([])
                 else:
                     about: dict[str, Any] = {"s": 3.0 if len(part) > 400 else 7.0, "alpha": 0.4 if len(part) > 400 else 0.8}
-                    axes.scatter(part[:, across], part[:, up], color=colour, linewidths=0, label=name, **about)
+                    axes.scatter(part[:, across], part[:, up], color=colour, linewidths=0, **about)
                     axes.set(ylim=spans[up])
             named(axes, "", names[across] if up == count - 1 else "", names[up] if across == 0 and up else "")
-    below(made, made.axes[1].get_legend_handles_labels()[0][::-1], markerscale=2.5)
+    below(made, [keys.dot(f"{title}, n = {len(part):,}", colour) for part, colour, title in clouds[::-1]])
     return made
 
 
@@ -173,9 +171,8 @@ def _over(made: Figure, axes: Any, cloud: NDArray[Any], labels: NDArray[Any] | N
     """The data on top of a ground, and what their dots mean below it."""
     few = len(cloud) <= 400
     key = keys.classes(labels, about)
-    axes.scatter(cloud[:, 0], cloud[:, 1], s=9 if few else 2.5, c=key.of(labels, MADE), alpha=0.8 if few else 0.35, linewidths=0,
-                 label=f"data, n = {len(cloud):,}")  # fmt: skip
-    below(made, key.handles() or axes.get_legend_handles_labels()[0], markerscale=1 if key.entries else 2 if few else 3)
+    axes.scatter(cloud[:, 0], cloud[:, 1], s=9 if few else 2.5, c=key.of(labels, MADE), alpha=0.8 if few else 0.35, linewidths=0)
+    below(made, key.handles() or [keys.dot(f"data, n = {len(cloud):,}", MADE)])
 
 
 def _scale(made: Figure, axes: Any, shown: Any, label: str) -> None:
@@ -217,6 +214,6 @@ def classes(log_p: NDArray[Any], log_prior: NDArray[Any], span: Limits, cloud: N
     key = [Line2D([], [], color=colours[k], label=name) for k, name in enumerate(names)]
     key.append(Line2D([], [], color=INK, linewidth=1.6, label="where the likelier class changes"))
     if labels is None:
-        key.append(Line2D([], [], color=REAL, marker="o", markersize=3, linestyle="", label="data"))
+        key.append(keys.dot("data", REAL))
     below(made, key)
     return made
