@@ -103,7 +103,7 @@ def _scatter(batch: Batch, spec: DataSpec, span: Limits) -> PIL.Image.Image:
     from PIL import Image as Pillow
 
     from ..columns import named
-    from ..plots.keys import classes, column_of
+    from ..plots.keys import classes, column_of, literal
 
     x, labels = leaf(batch), leaf(batch, "label").reshape(-1) if "label" in batch else None
     key = classes(labels, spec.conditions.get("label"))
@@ -118,7 +118,7 @@ def _scatter(batch: Batch, spec: DataSpec, span: Limits) -> PIL.Image.Image:
     axes.set(xlim=span[0])
     for side in axes.spines.values():
         side.set_color(RULE)
-    names = [column.name for column in named(spec.leaves["x"])] if told else ["", ""]
+    names = [literal(column.name) for column in named(spec.leaves["x"])] if told else ["", ""]
     axes.set_xlabel(names[0], fontsize=7, color=PALE)
     if x.shape[1] < 2:
         axes.hist(x[:, 0], bins=np.linspace(*span[0], 81).tolist(), color=ONE)

@@ -167,7 +167,7 @@ def _channels(spec: DataSpec, count: int, classed: bool) -> list[Any]:
     from matplotlib.lines import Line2D
 
     from ..columns import named
-    from ..plots.keys import MOST, shortened
+    from ..plots.keys import MOST, literal, shortened
     from ..plots.style import DASHES
 
     columns = named(spec.leaves["x"])[: min(count, MOST)]
@@ -176,7 +176,7 @@ def _channels(spec: DataSpec, count: int, classed: bool) -> list[Any]:
     each = range(len(columns))
     looks: list[tuple[str, Any]] = [(INK, DASHES[c % len(DASHES)]) if classed else (CLASSES[c % len(CLASSES)], "-") for c in each]
     return [
-        Line2D([], [], color=colour, linestyle=dashes, label=shortened(column.name))
+        Line2D([], [], color=colour, linestyle=dashes, label=literal(shortened(column.name)))
         for column, (colour, dashes) in zip(columns, looks, strict=True)
     ]
 

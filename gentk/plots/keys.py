@@ -45,7 +45,7 @@ class Key:
         if self.entries:
             made = figure.legend(
                 handles=self.handles(), loc="center left", bbox_to_anchor=(left, 0.5), frameon=False, fontsize=size, labelcolor=INK,
-                handletextpad=0.1, title=title, title_fontsize=size, borderaxespad=0.2,
+                handletextpad=0.1, title=literal(title), title_fontsize=size, borderaxespad=0.2,
             )  # fmt: skip
             made.get_title().set_color(INK)
 
@@ -54,7 +54,7 @@ def dot(name: str, colour: Any) -> Any:
     """An entry of a legend, as large whatever the dots in the picture are."""
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], color=colour, marker="o", markersize=4.5, linestyle="", label=name)
+    return Line2D([], [], color=colour, marker="o", markersize=4.5, linestyle="", label=literal(name))
 
 
 def classes(labels: NDArray[Any] | None, about: Leaf | None) -> Key:
@@ -76,9 +76,13 @@ def column_of(about: Leaf | None) -> str:
     return about.columns[0].name if about and about.columns else ""
 
 
+def literal(text: str) -> str:
+    """Text as it is: what a file calls a column or a class is no formula, however many dollars it has."""
+    return text.replace("$", r"\$")
+
+
 def shortened(text: str) -> str:
     """A name that a legend has room for."""
-    text = text.replace("$", r"\$")  # no formula
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..modalities.points import INK, ONE
-from .keys import colour, shortened
+from .keys import colour, literal, shortened
 from .style import figure, named
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def latent(z: NDArray[Any], titles: Sequence[str], labels: NDArray[Any] | None =
 
 
 def _name(k: int | None, names: Sequence[str]) -> str:
-    return "" if k is None else shortened(names[k]) if k < len(names) else str(k)
+    return "" if k is None else literal(shortened(names[k])) if k < len(names) else str(k)
 
 
 def tradeoff(points: Mapping[str, tuple[float, float, float]]) -> Figure:

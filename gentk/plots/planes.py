@@ -211,7 +211,7 @@ def classes(log_p: NDArray[Any], log_prior: NDArray[Any], span: Limits, cloud: N
     shade: Any = REAL if labels is None else [CLASSES[int(label) % len(CLASSES)] for label in labels]
     axes.scatter(cloud[:, 0], cloud[:, 1], s=3.5, c=shade, alpha=0.4, linewidths=0)
     axes.set(xlim=span[0], ylim=span[1])
-    key = [Line2D([], [], color=colours[k], label=name) for k, name in enumerate(names)]
+    key = [Line2D([], [], color=colours[k], label=keys.literal(name)) for k, name in enumerate(names)]
     key.append(Line2D([], [], color=INK, linewidth=1.6, label="where the likelier class changes"))
     if labels is None:
         key.append(keys.dot("data", REAL))

@@ -54,9 +54,11 @@ def calm(axes: Any) -> None:
 
 
 def named(axes: Any, title: str = "", x: str = "", y: str = "") -> None:
-    axes.set_title(title, fontsize=9, color=INK, linespacing=1.3)
-    axes.set_xlabel(x, fontsize=9, color=PALE)
-    axes.set_ylabel(y, fontsize=9, color=PALE)
+    from .keys import literal
+
+    axes.set_title(literal(title), fontsize=9, color=INK, linespacing=1.3)
+    axes.set_xlabel(literal(x), fontsize=9, color=PALE)
+    axes.set_ylabel(literal(y), fontsize=9, color=PALE)
 
 
 def dated(axes: Any) -> None:

@@ -18,7 +18,7 @@ from gentk.cli.plot import app
 from gentk.errors import UsageError
 from gentk.host import lookup
 from gentk.plots import series
-from gentk.protocols import Batch, DataSpec, Forecast, Leaf
+from gentk.protocols import Batch, Column, DataSpec, Forecast, Leaf
 from gentk.weights import folder
 
 SPEC = DataSpec(modality="series", leaves={"x": Leaf(shape=(30, 2)), "length": Leaf(classes=31)}, conditions={"label": Leaf(classes=2)})
@@ -103,7 +103,6 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_forecast_is_written_as_a_table_with_the_dates_and_names_of_its_file(tmp_path: Path) -> None:
-    """Columns are found by their names: the file has them the other way round, with another between them."""
     rows = "".join(f"{2020 + (10 + i) // 12}-{(10 + i) % 12 + 1:02d},{-i},{i}\n" for i in range(7))
     (tmp_path / "x.csv").write_text("month,b,a\n" + rows)
     line = ("forecast", "--weights", "some", "--source", f"{tmp_path}/x.csv", "--steps", "3", "--held", "1", "--interval", "0.8")
@@ -117,6 +116,15 @@ def test_a_forecast_is_written_as_a_table_with_the_dates_and_names_of_its_file(t
         assert float(row["a_low"]) == pytest.approx(5 - half, rel=1e-5) and float(row["a_high"]) == pytest.approx(5 + half, rel=1e-5)
     assert [row["a_came"] for row in told] == ["6", "", ""] and told[0]["b_came"] == "-6"
     assert run(*line, "--out", f"{tmp_path}/f.tsv").exit_code == 0 and "\t" in (tmp_path / "f.tsv").read_text()
+
+
+def test_channels_of_a_file_are_found_by_their_names(tmp_path: Path) -> None:
+    """The file has them the other way round, with another between them; dates that skip one are no clock."""
+    named = Leaf(shape=(30, 2), columns=(Column(name="a"), Column(name="b")))
+    for last, dated in (("2020-03", True), ("2020-04", False)):
+        (tmp_path / "x.csv").write_text(f"month,b,other,a\n2020-01,1,0,2\n2020-02,3,0,4\n{last},5,0,6\n")
+        (x,), names, clock = forecasts.from_table(f"{tmp_path}/x.csv", DataSpec(modality="series", leaves={"x": named}))
+        assert names == ("a", "b") and x.tolist() == [[2, 1], [4, 3], [6, 5]] and (clock is not None) == dated
 
 
 def test_without_dates_or_names_a_table_counts_steps_and_numbers_channels(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gentk.plots import keys
-from gentk.plots.style import figure
+from gentk.plots.style import figure, named
 from gentk.protocols import Column, Leaf
 
 SPECIES = Leaf(classes=3, names=("setosa", "versicolor", "virginica"), columns=(Column(name="species", kind="category"),))
@@ -28,7 +28,7 @@ def test_without_names_a_number_is_said_to_be_a_class() -> None:
 def test_a_class_has_one_colour_whatever_else_occurs() -> None:
     for classes in (3, 40):
         about = Leaf(classes=classes)
-        alone, among = (keys.classes(np.array(labels), about).entries[2][1] for labels in ([2], [0, 1, 2]))
+        alone, among = (keys.classes(np.array(list(labels)), about).entries[2][1] for labels in ([2], range(classes)))
         assert alone == among
         assert len({colour for _, colour in keys.classes(np.arange(classes), about).entries.values()}) == classes
 
@@ -42,8 +42,9 @@ def test_a_legend_ends_somewhere_and_says_so(classes: int) -> None:
 
 def test_any_name_is_text_and_fits() -> None:
     """A name with dollar signs is no formula, and a long one is cut."""
-    made, _ = figure(3, 3)
-    odd = Leaf(classes=2, names=("costs $5_ or $6", "x" * 99))
-    keys.classes(np.array([0, 1]), odd).beside(made, 0.5, 7)
-    made.canvas.draw()
+    made, (axes,) = figure(3, 3)
+    odd = Leaf(classes=2, names=("costs $5^ $", "x" * 99), columns=(Column(name="$\\no $", kind="category"),))
+    keys.classes(np.array([0, 1]), odd).beside(made, 0.5, 7, keys.column_of(odd))
+    named(axes, "$^ $", "$^ $", "$^ $")
+    made.canvas.draw()  # of a formula that is none, matplotlib raises
     assert len(keys.name(1, odd)) == 99 and len(keys.classes(np.array([1]), odd).entries[1][0]) == keys.LONGEST

@@ -95,11 +95,11 @@ def test_panels_are_in_order_share_axes_and_fit_a_page() -> None:
 
 def test_panels_say_which_class_is_which_and_what_their_axes_are() -> None:
     about = Leaf(classes=2, names=("upper", "lower"))
-    clouds = [np.random.default_rng(i).normal(size=(50, 2)) * (1, 100) for i in range(6)]
-    made = panels.panels(clouds, ["step 0\nσ/α = 2"] * 6, np.arange(50) % 2, about, names=("width", "weight"), equal=False)
+    clouds = [np.random.default_rng(i).normal(size=(50, 2)) * (1, 100) for i in range(8)]
+    made = panels.panels(clouds, ["step 0\nσ/α = 2"] * 8, np.arange(50) % 2, about, names=("width", "weight"), equal=False)
     assert [text.get_text() for text in made.legends[0].get_texts()] == ["upper", "lower"]
-    assert [axes.get_xlabel() for axes in made.axes] == [""] * 3 + ["width"] * 3
-    assert [axes.get_ylabel() for axes in made.axes] == ["weight", "", ""] * 2
+    assert [axes.get_xlabel() for axes in made.axes] == [""] * 4 + ["width"] * 4
+    assert [axes.get_ylabel() for axes in made.axes] == ["weight", "", "", ""] * 2
     across, up = (np.diff(lim)[0] for lim in (made.axes[0].get_xlim(), made.axes[0].get_ylim()))
     assert up > 50 * across  # each in its own unit
     made.canvas.draw()
