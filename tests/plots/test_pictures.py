@@ -105,6 +105,7 @@ def test_panels_say_which_class_is_which_and_what_their_axes_are() -> None:
     made.canvas.draw()
     top = made.bbox.height
     assert all(axes.title.get_window_extent().y1 <= top for axes in made.axes)
+    assert made.axes[0].get_window_extent().y0 - made.axes[4].title.get_window_extent().y1 > 15  # a title is near its own panel
 
 
 @pytest.mark.parametrize("n", range(1, 41))
