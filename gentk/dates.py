@@ -103,9 +103,20 @@ def time_of(clock: Clock, step: int) -> str:
     """When step number `step` is, as the data's own file would say it."""
     if clock.unit == "second":
         return date_of(clock.start + clock.every * step / 86400, clock.format)
+    moment = moment_of(clock, step)
+    return moment.strftime(clock.format) if moment else ""
+
+
+def moment_of(clock: Clock, step: int) -> datetime | None:
+    """When step number `step` is; None beyond the years that a date can have."""
     start = EPOCH + timedelta(days=clock.start)
+    if clock.unit == "second":
+        try:
+            return start + timedelta(seconds=clock.every * step)
+        except OverflowError:
+            return None
     months = 12 * start.year + start.month - 1 + clock.every * step
     if not 1 <= months // 12 <= 9999:
-        return ""
+        return None
     year, month = months // 12, months % 12 + 1
-    return start.replace(year=year, month=month, day=min(start.day, monthrange(year, month)[1])).strftime(clock.format)
+    return start.replace(year=year, month=month, day=min(start.day, monthrange(year, month)[1]))

@@ -13,7 +13,14 @@ from .looks import Out, done, picture_path
 from .subject import Subject, subject
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
+
+    from ..protocols import Clock, DataSpec
+
+TEXT = (".csv", ".tsv")
+"""What a forecast is written as, where it is to be no picture."""
 
 Source = Annotated[str | None, Option("--source", metavar="FILE", help="The series, in the units of the training data: .csv, .npz.")]
 Example = Annotated[int, Option(min=0, help="Which series, where there are several.")]
@@ -26,6 +33,13 @@ class Given(NamedTuple):
     batch: dict[str, Tensor]
     x: Any  # (T, D) float64 array, without padding
     title: str
+    names: tuple[str, ...]  # of the channels; () where nobody named them
+    clock: Clock | None  # when its steps are
+    start: int  # the number of its first step
+
+    def drawn(self) -> dict[str, Any]:
+        """What a picture needs to name axes."""
+        return {"title": self.title, "names": self.names, "clock": self.clock, "start": self.start}
 
 
 def forecaster(found: Subject) -> Any:
@@ -45,16 +59,19 @@ def given(found: Subject, source: str | None, dataset: str | None, split: str, e
     """The series that is looked at, from a file or a data set. Raises UsageError."""
     import torch
 
-    from ..modalities.steps import counted, read_series
+    from ..modalities.steps import counted
+    from ..protocols import DataSpec
     from ..training.order import fetch
 
     channels = found.config["data"]["leaves"]["x"]["shape"][1]
     if source and dataset:
         raise UsageError("--source and --dataset both say what the series is: give one")
     if source:
-        many: Any = read_series(source)
+        many, names, clock = from_table(source, DataSpec.model_validate(found.config["data"]))
     else:
         many = dataset_of(found, dataset, split)
+        leaf = many.spec.leaves["x"]
+        names, clock = tuple(column.name for column in leaf.columns), leaf.clock
     if example >= len(many):
         raise UsageError(f"--example: there is no series {example}, they are numbered 0 to {len(many) - 1}")
     rest = {} if source else dict(fetch(many, [example]))
@@ -62,7 +79,18 @@ def given(found: Subject, source: str | None, dataset: str | None, split: str, e
     if x.ndim != 2 or x.shape[1] != channels:
         raise UsageError(f"this is {x.shape}, {found.title} knows series of {channels} channel{'s' * (channels > 1)}")
     batch = {**rest, "x": torch.as_tensor(x)[None], "length": torch.tensor([len(x)])}
-    return Given(batch, x.astype("float64"), f"{found.title}, {source or dataset or f'{split} split'}")
+    start = int(rest["time"][0]) if "time" in rest else 0
+    return Given(batch, x.astype("float64"), f"{found.title}, {source or dataset or f'{split} split'}", names, clock, start)
+
+
+def from_table(source: str, data: DataSpec) -> tuple[Any, tuple[str, ...], Clock | None]:
+    """The series of a file, what their channels are called, and their clock where the file has dates in equal steps."""
+    from ..dates import clock_of
+    from ..modalities.steps import measured
+
+    read = measured(source, spec=data)
+    clock, gaps = clock_of(read.clock, read.times) if read.times else (None, 0)
+    return [one.astype("float32") for one in read.series], read.names, None if gaps else clock
 
 
 def forecast(
@@ -82,9 +110,9 @@ def forecast(
     interval: Interval = 0.95,
     out_: Out = None,
 ) -> None:
-    """How a series goes on: history, one-step fit, forecast with its interval, and what really came."""
+    """How a series goes on: history, one-step fit, forecast with its interval, and what really came. --out FILE.csv: as a table."""
     found = subject(plugin, recipe, weights, None, model)
-    path = picture_path(out_, f"{found.title.replace('/', '-')}-forecast.png")
+    path = picture_path(out_, f"{found.title.replace('/', '-')}-forecast.png", TEXT)
     import numpy as np
     import torch
 
@@ -103,13 +131,42 @@ def forecast(
         told, fit = made.forecast(batch, steps), made.fitted(batch)[0, :known].double().cpu().numpy()
     mean, std = (value[0].double().cpu().numpy() for value in told)
     came = series.x[known : known + steps]
-    style.save(plots.forecast(series.x[:known], fit, mean, std, came, interval=interval, title=series.title), path)
+    if path.suffix.lower() in TEXT:
+        table(path, series, known, mean, plots.width_of(interval) * std, came)
+    else:
+        style.save(plots.forecast(series.x[:known], fit, mean, std, came, interval=interval, **series.drawn()), path)
     about: dict[str, Any] = {"weights": found.title, "history": known, "steps": steps}
+    said = f"{steps} steps after the {known} that {found.title} was shown"
     if len(came):
         error = came - mean[: len(came)]
+        right = np.abs(error) <= plots.width_of(interval) * std[: len(came)]
         about["rmse"] = figure(np.sqrt((error**2).mean()))
-        about["inside"] = figure((np.abs(error) <= plots.width_of(interval) * std[: len(came)]).mean())
-    done(path, **about)
+        about["inside"] = figure(right.mean())
+        many = "value" if came.size == 1 else "values"
+        said += f"; of {came.size} {many} that came {int(right.sum())} lie in the {100 * interval:g} % interval, "
+        said += f"and the forecast misses them by {about['rmse']:g} (root of the mean square)"
+    done(path, said, **about)
+
+
+def table(path: Path, series: Given, known: int, mean: Any, half: Any, came: Any) -> None:
+    """A row per step ahead: when, and of each channel the forecast, the ends of its interval and, where it is known, what came."""
+    import csv
+
+    from ..dates import time_of
+    from ..modalities.files import replacing
+
+    names = series.names or tuple(f"x{d}" for d in range(mean.shape[1]))
+    ends = [f"{name}{end}" for name in names for end in ("", "_low", "_high", *(["_came"] if len(came) else []))]
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n", delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        writer.writerow([series.clock.name if series.clock else "time", *ends])
+        for t, row in enumerate(mean):
+            step = series.start + known + t
+            cells = [time_of(series.clock, step) if series.clock else str(step)]
+            for d, value in enumerate(row):
+                cells += [f"{number:.6g}" for number in (value, value - half[t, d], value + half[t, d])]
+                cells += [f"{came[t, d]:.6g}" if t < len(came) else ""] if len(came) else []
+            writer.writerow(cells)
 
 
 def residuals(
@@ -141,12 +198,15 @@ def residuals(
     counts = np.isfinite(left).all(1)
     if counts.sum() < 3:
         raise UsageError(f"{series.title}: {int(counts.sum())} residuals are too few to look at: the series has {len(left)} steps")
-    style.save(plots.residuals(left, lags=lags, interval=interval, title=series.title), path)
+    style.save(plots.residuals(left, lags=lags, interval=interval, **series.drawn()), path)
     kept = left[counts]
     band = plots.width_of(interval) / np.sqrt(len(kept))
     shown = min(lags, len(kept) - 1)
     outside = int(sum((np.abs(plots.autocorrelation(channel, shown)[1:]) > band).sum() for channel in kept.T))
-    done(path, weights=found.title, residuals=len(kept), std=figure(kept.std()), lags=shown, outside=outside)
+    expected = (1 - interval) * shown * kept.shape[1]
+    said = f"{len(kept)} residuals of {found.title}, their standard deviation {figure(kept.std()):g}; {outside} of {shown * kept.shape[1]} "
+    said += f"autocorrelations lie outside the {100 * interval:g} % band (of residuals without a memory, about {expected:.2g} would)"
+    done(path, said, weights=found.title, residuals=len(kept), std=figure(kept.std()), lags=shown, outside=outside)
 
 
 def figure(value: Any) -> float:

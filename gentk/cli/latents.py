@@ -15,6 +15,7 @@ from .drawing import target
 from .examples import Dataset_, Split, dataset_of, from_dataset
 from .looks import Label, Out, done, picture_path
 from .subject import Subject, subject
+from .waiting import waiting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,8 +47,12 @@ def latent(
         raise UsageError(f"{found.title} is no Encoder: it has no latents that examples lie in")
     source = dataset_of(found, dataset, split, labels=True)  # of what was trained without them too
     batch = from_dataset(source, made.data, n, found.title)
-    with torch.no_grad(), evaluating(made):
-        z = torch.cat([made.encode(part).cpu() for part, _ in parts(made, batch)])
+    codes: list[Tensor] = []
+    with torch.no_grad(), evaluating(made), waiting(f"encoding by {found.title}", len(batch["x"]), "examples") as tell:
+        for part, _ in parts(made, batch):
+            codes.append(made.encode(part).cpu())
+            tell(sum(map(len, codes)))
+    z = torch.cat(codes)
     if not z.is_floating_point():
         raise UsageError(f"the latents of {found.title} are codes, {tuple(z.shape[1:])} classes: they lie in no plane")
     flat = z.flatten(1).double().numpy()
@@ -56,7 +61,8 @@ def latent(
     names = source.spec.conditions["label"].names if "label" in source.spec.conditions else ()
     style.save(latents.latent(shown, titles(held), label, names), path)
     told: dict[str, Any] = {"variance": f"{sum(held):.0%} of it, in 2 of {flat.shape[1]} dimensions"} if held else {}
-    done(path, weights=found.title, examples=len(z), **told)
+    more = f"; the two axes hold {sum(held):.0%} of the variance of {flat.shape[1]} dimensions" if held else ""
+    done(path, f"{len(z):,} examples in the latents of {found.title}{more}", weights=found.title, examples=len(z), **told)
 
 
 def titles(held: list[float]) -> tuple[str, str]:
@@ -102,7 +108,8 @@ def manifold(
         samples.save(path)
     else:
         save_picture(kind.picture(samples.batch, samples.data, n), path)
-    done(path, weights=found.title, grid=f"{n}×{n}", axes=axes)
+    said = f"{n}×{n} samples of {found.title}, along the latents {axes.replace(',', ' (to the right) and ')} (upwards)"
+    done(path, said, weights=found.title, grid=f"{n}×{n}", axes=axes)
 
 
 def quantiles(found: Subject, shape: tuple[int, ...], n: int, axes: str) -> Tensor:

@@ -10,14 +10,14 @@ from typer import Option
 
 from ..errors import UsageError
 from ..host import lookup
-from . import choices, forecasts, latents, looks
+from . import choices, clouds, densities, forecasts, latents, looks
 from .drawing import target
 from .looks import Out, done, picture_path
 from .out import out
 
 ABOUT = "Draw a picture of data, a path, a run or a model."
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help=True, help=ABOUT)
-for look in (looks.forward, looks.reverse, looks.paths, looks.scatter, looks.density, latents.latent, latents.manifold, latents.beta):
+for look in (looks.forward, looks.reverse, looks.paths, clouds.scatter, densities.density, latents.latent, latents.manifold, latents.beta):
     app.command()(look)
 app.command()(forecasts.forecast)
 app.command()(forecasts.residuals)

@@ -69,18 +69,19 @@ class Points(Modality):
         return read_rows(path, spec, gaps=gaps, partial=gaps)
 
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
-        """A square scatter of the first two coordinates with equal axes, or a histogram of the only one."""
-        return _scatter(batch, limits([leaf(batch)]))
+        """A square scatter of the first two coordinates with equal axes, or a histogram of the only one. Classes by name, beside it."""
+        return _scatter(batch, spec, limits([leaf(batch)]))
 
     def frames(self, frames: Iterable[Batch], spec: DataSpec, columns: int | None = None) -> list[PIL.Image.Image]:
         """Pictures that share their axes."""
         states = list(frames)
         span = limits([leaf(state) for state in states])
-        return [_scatter(state, span) for state in states]
+        return [_scatter(state, spec, span) for state in states]
 
 
-def limits(states: list[NDArray[Any]]) -> Limits:
-    """A square around nearly all points: a few far outliers shall not shrink the rest to a dot."""
+def limits(states: list[NDArray[Any]], *, equal: bool = True) -> Limits:
+    """A square around nearly all points: a few far outliers shall not shrink the rest to a dot. `equal`: whose sides are as long as each
+    other in the points' units, else each as long as it must be, for numbers of different units."""
     import numpy as np
 
     if not states or not states[0].size:
@@ -90,39 +91,46 @@ def limits(states: list[NDArray[Any]]) -> Limits:
         plane = x[:, :2] if x.shape[1] > 1 else np.repeat(x, 2, 1)
         ends.append(np.quantile(np.nan_to_num(plane), [0.002, 0.998], axis=0))
     low, high = np.min([e[0] for e in ends], 0), np.max([e[1] for e in ends], 0)
-    centre, half = (low + high) / 2, max(float((high - low).max()) * 0.56, 1e-3)
-    return (float(centre[0] - half), float(centre[0] + half)), (float(centre[1] - half), float(centre[1] + half))
+    centre, half = (low + high) / 2, np.maximum((high - low) * 0.56, 1e-3 if equal else 1e-9 + 1e-3 * np.abs(high))
+    half = np.full(2, half.max()) if equal else half
+    return (float(centre[0] - half[0]), float(centre[0] + half[0])), (float(centre[1] - half[1]), float(centre[1] + half[1]))
 
 
-def _scatter(batch: Batch, span: Limits) -> PIL.Image.Image:
+def _scatter(batch: Batch, spec: DataSpec, span: Limits) -> PIL.Image.Image:
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image as Pillow
 
-    x = leaf(batch)
-    figure = Figure(figsize=(PIXELS / DPI, PIXELS / DPI), dpi=DPI)
+    from ..columns import named
+    from ..plots.keys import classes, column_of, literal
+
+    x, labels = leaf(batch), leaf(batch, "label").reshape(-1) if "label" in batch else None
+    key = classes(labels, spec.conditions.get("label"))
+    beside = key.pixels(6.5, DPI)
+    figure = Figure(figsize=((PIXELS + beside) / DPI, PIXELS / DPI), dpi=DPI)
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.09, 0.07, 0.885, 0.885))
+    told = x.shape[1] > 2 or bool(spec.leaves["x"].columns)  # of two coordinates nobody asks which
+    left, low = (0.125, 0.105) if told else (0.09, 0.07)
+    across = PIXELS / (PIXELS + beside)
+    axes = figure.add_axes((left * across, low, (0.975 - left) * across, 0.955 - low))
     axes.tick_params(labelsize=6, colors=PALE, length=0, pad=3)
     axes.set(xlim=span[0])
     for side in axes.spines.values():
         side.set_color(RULE)
+    names = [literal(column.name) for column in named(spec.leaves["x"])] if told else ["", ""]
+    axes.set_xlabel(names[0], fontsize=7, color=PALE)
     if x.shape[1] < 2:
         axes.hist(x[:, 0], bins=np.linspace(*span[0], 81).tolist(), color=ONE)
     else:
+        axes.set_ylabel(names[1], fontsize=7, color=PALE)
         axes.set(ylim=span[1], aspect="equal")
         axes.grid(color=RULE, linewidth=0.5)
         axes.set_axisbelow(True)
         n = max(len(x), 1)
         size, alpha = float(np.clip(9000 / n, 1.2, 22)), float(np.clip(30 / np.sqrt(n), 0.15, 0.85))
-        axes.scatter(x[:, 0], x[:, 1], s=size, c=_colours(batch), alpha=alpha, linewidths=0)
+        axes.scatter(x[:, 0], x[:, 1], s=size, c=key.of(labels, ONE), alpha=alpha, linewidths=0)
+        key.beside(figure, (PIXELS - 4) / (PIXELS + beside), 6.5, column_of(spec.conditions.get("label")))
     canvas.draw()  # type: ignore[no-untyped-call]
     drawn = np.array(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     return Pillow.fromarray(drawn).convert("RGB")
-
-
-def _colours(batch: Batch) -> Any:
-    if "label" not in batch:
-        return ONE
-    return [CLASSES[int(label) % len(CLASSES)] for label in leaf(batch, "label").reshape(-1)]

@@ -11,6 +11,7 @@ from ..errors import UsageError
 from .arrays import save_arrays
 from .base import ARRAYS, Modality, leaf
 from .files import read_arrays, save_picture
+from .points import CLASSES, INK, PALE
 from .rows import TEXT
 from .steps import counted, last_steps, measured, read_series, save_steps
 
@@ -76,13 +77,13 @@ class Series(Modality):
         return {**told, "x": x if leaf.double else x.astype(np.float32), **lengths}
 
     def picture(self, batch: Batch, spec: DataSpec, columns: int | None = None) -> PIL.Image.Image:
-        """A panel per series, all with one pair of axes, or, where there are many, all in one."""
-        return _drawn(batch, columns, _span([batch]))
+        """A panel per series, all with one pair of axes, or, where there are many, all in one. Over dates, where the data have them."""
+        return _drawn(batch, spec, columns, _span([batch]))
 
     def frames(self, frames: Iterable[Batch], spec: DataSpec, columns: int | None = None) -> list[PIL.Image.Image]:
         states = list(frames)
         span = _span(states)
-        return [_drawn(state, columns, span) for state in states]
+        return [_drawn(state, spec, columns, span) for state in states]
 
 
 # ---------------------------------------------------------------- pictures
@@ -103,8 +104,9 @@ def _span(states: Sequence[Batch]) -> Span:
     return max(map(len, series)), low - margin, high + margin
 
 
-def _drawn(batch: Batch, columns: int | None, span: Span) -> PIL.Image.Image:
-    from ..plots.style import WIDE, calm, drawn, sheet
+def _drawn(batch: Batch, spec: DataSpec, columns: int | None, span: Span) -> PIL.Image.Image:
+    from ..plots.keys import classes
+    from ..plots.style import DASHES, WIDE, calm, dated, drawn, sheet
 
     found = counted(batch)
     if not found:
@@ -114,37 +116,76 @@ def _drawn(batch: Batch, columns: int | None, span: Span) -> PIL.Image.Image:
     panels = len(found) if apart else 1
     columns = min(columns or (1 if panels < 4 else 2 if panels < 9 else 3), panels)
     rows = math.ceil(panels / columns)
-    made = sheet(WIDE, max(1.5 * rows + 0.5, 3.2))
+    labels = leaf(batch, "label").reshape(-1) if "label" in batch else None
+    key = classes(labels, spec.conditions.get("label"))
+    times, unit = _times(batch, spec, steps)
+    handles = [*key.handles(), *_channels(spec, found[0].shape[1], bool(key.entries))]
+    made = sheet(WIDE, max(1.5 * rows + 0.5, 3.2) + 0.3 * bool(handles) + 0.2)
     places = [made.add_subplot(rows, columns, i + 1) for i in range(panels)]
     for i, axes in enumerate(places):
         calm(axes)
-        axes.set(xlim=(-0.02 * steps, 1.02 * steps), ylim=(low, high))
+        left, right = times[0], times[-1]
+        margin = 0.02 * (right - left)
+        axes.set(xlim=(left - margin, right + margin) if steps > 1 else (-0.02 * steps, 1.02 * steps), ylim=(low, high))
         axes.tick_params(labelbottom=i + columns >= panels, labelleft=i % columns == 0)
-    labels = leaf(batch, "label").reshape(-1) if "label" in batch else None
+        if i + columns >= panels:
+            axes.set_xlabel(unit, fontsize=8, color=PALE)
     lines = [
-        (i, one[:, channel], _colour(channel, None if labels is None else int(labels[i])))
+        (i, times[: len(one)], one[:, channel], key.entries[int(labels[i])][1] if labels is not None else CLASSES[channel % len(CLASSES)],
+         DASHES[channel % len(DASHES)] if labels is not None else "-")
         for i, one in enumerate(found)
         for channel in range(one.shape[1])
-    ]
+    ]  # fmt: skip
     if apart:
-        for i, line, colour in lines:
-            places[i].plot(line, linewidth=1.1, color=colour)
+        for i, when, line, colour, dashes in lines:
+            places[i].plot(when, line, linewidth=1.1, color=colour, linestyle=dashes)
     else:
         _together(places[0], lines, alpha=max(0.12, 1.5 / math.sqrt(len(found))))
+    if unit != "step":
+        for axes in places:
+            dated(axes)
+    if handles:
+        made.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), frameon=False, fontsize=8, labelcolor=INK)
     return drawn(made)
 
 
-def _together(axes: Any, lines: Sequence[tuple[int, NDArray[Any], str]], alpha: float) -> None:
+def _times(batch: Batch, spec: DataSpec, steps: int) -> tuple[Any, str]:
+    """Where the steps stand, as numbers of an axis, and what that is called: dates, where all series begin at one of them."""
+    import numpy as np
+    from matplotlib.dates import date2num
+
+    from ..plots.style import moments
+
+    starts = set(leaf(batch, "time").reshape(-1).tolist()) if "time" in batch else {0}
+    clock = spec.leaves["x"].clock
+    found = moments(clock, int(starts.pop()), steps) if clock and len(starts) == 1 else None
+    return (date2num(found), clock.name or "time") if clock and found else (np.arange(steps), "step")  # type: ignore[no-untyped-call]
+
+
+def _channels(spec: DataSpec, count: int, classed: bool) -> list[Any]:
+    """The legend of channels that have names, or of several: by colour, or by dashes where classes have the colours."""
+    from matplotlib.lines import Line2D
+
+    from ..columns import named
+    from ..plots.keys import MOST, literal, shortened
+    from ..plots.style import DASHES
+
+    columns = named(spec.leaves["x"])[: min(count, MOST)]
+    if len(columns) < 2 and not spec.leaves["x"].columns:
+        return []
+    each = range(len(columns))
+    looks: list[tuple[str, Any]] = [(INK, DASHES[c % len(DASHES)]) if classed else (CLASSES[c % len(CLASSES)], "-") for c in each]
+    return [
+        Line2D([], [], color=colour, linestyle=dashes, label=literal(shortened(column.name)))
+        for column, (colour, dashes) in zip(columns, looks, strict=True)
+    ]
+
+
+def _together(axes: Any, lines: Sequence[tuple[int, Any, NDArray[Any], Any, Any]], alpha: float) -> None:
     """All in one pair of axes, as one thing to draw: matplotlib takes a millisecond for each line that is drawn by itself."""
     import numpy as np
     from matplotlib.collections import LineCollection
 
-    points = [np.column_stack([np.arange(len(line)), line]) for _, line, _ in lines]
-    axes.add_collection(LineCollection(points, colors=[colour for *_, colour in lines], linewidth=0.7, alpha=alpha), autolim=False)
-
-
-def _colour(channel: int, label: int | None) -> str:
-    """Classes, where there are any, have the colours; else channels have."""
-    from .points import CLASSES
-
-    return CLASSES[(channel if label is None else label) % len(CLASSES)]
+    points = [np.column_stack([when, line]) for _, when, line, _, _ in lines]
+    colours, dashes = [colour for *_, colour, _ in lines], [look for *_, look in lines]
+    axes.add_collection(LineCollection(points, colors=colours, linestyles=dashes, linewidth=0.7, alpha=alpha), autolim=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..modalities.points import CLASSES, INK, ONE
+from ..modalities.points import INK, ONE
+from .keys import colour, literal, shortened
 from .style import figure, named
 
 if TYPE_CHECKING:
@@ -53,17 +54,8 @@ def latent(z: NDArray[Any], titles: Sequence[str], labels: NDArray[Any] | None =
     return made
 
 
-def colour(k: int, of: int) -> Any:
-    """That of class k; of more than there are colours for, one along a circle of hues."""
-    if of <= len(CLASSES):
-        return CLASSES[k % len(CLASSES)]
-    from matplotlib import colormaps
-
-    return colormaps["hsv"](k / of)
-
-
 def _name(k: int | None, names: Sequence[str]) -> str:
-    return "" if k is None else names[k] if k < len(names) else str(k)
+    return "" if k is None else literal(shortened(names[k])) if k < len(names) else str(k)
 
 
 def tradeoff(points: Mapping[str, tuple[float, float, float]]) -> Figure:

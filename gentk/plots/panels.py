@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..modalities.points import CLASSES, ONE, limits
+from ..modalities.points import INK, ONE, limits
+from .keys import classes
 from .style import WIDE, calm, named, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from ..protocols import Leaf
 
 PER_ROW = 4  # at the width of a page, numbers on the axes of more could not be read
 
@@ -22,17 +25,29 @@ def layout(n: int, most: int = PER_ROW) -> tuple[int, int]:
     return rows, math.ceil(n / rows)
 
 
-def panels(states: Sequence[NDArray[Any]], titles: Sequence[str], labels: NDArray[Any] | None = None) -> Figure:
-    """Each state (n, d): a scatter of its first two coordinates, or a histogram of its only one. To be read row by row."""
+def panels(
+    states: Sequence[NDArray[Any]],
+    titles: Sequence[str],
+    labels: NDArray[Any] | None = None,
+    about: Leaf | None = None,
+    *,
+    names: Sequence[str] = ("", ""),
+    equal: bool = True,
+) -> Figure:
+    """Each state (n, d): a scatter of its first two coordinates, or a histogram of its only one. To be read row by row.
+
+    `about`: what the labels are labels of, for the legend; `names` of the axes; `equal`: whether both have one unit."""
     import numpy as np
 
     rows, columns = layout(len(states))
     side = WIDE / PER_ROW
-    made = sheet(side * max(columns, 2), (side + 0.25) * rows)
-    span = limits(list(states))
+    key = classes(labels, about)
+    lines = 1 + max((title.count("\n") for title in titles), default=0)
+    made = sheet(side * max(columns, 2), (side + 0.17 * lines) * rows + 0.35 * bool(key.entries) + 0.2 * any(names) + 0.1)
+    span = limits(list(states), equal=equal)
     n = max(len(states[0]), 1)
     size, alpha = float(np.clip(2000 / n, 1.0, 16)), float(np.clip(25 / math.sqrt(n), 0.2, 0.9))
-    colours: Any = ONE if labels is None else [CLASSES[int(label) % len(CLASSES)] for label in labels]
+    colours = key.of(labels, ONE)
     for i, (x, title) in enumerate(zip(states, titles, strict=True)):
         axes = made.add_subplot(rows, columns, i + 1)
         calm(axes)
@@ -44,6 +59,10 @@ def panels(states: Sequence[NDArray[Any]], titles: Sequence[str], labels: NDArra
             axes.set(ylim=span[1])
             axes.scatter(x[:, 0], x[:, 1], s=size, c=colours, alpha=alpha, linewidths=0)
             axes.tick_params(labelleft=i % columns == 0)  # all have the same numbers
-        axes.tick_params(labelbottom=i + columns >= len(states))
-        named(axes, title)
+        lowest = i + columns >= len(states)
+        axes.tick_params(labelbottom=lowest)
+        named(axes, title, names[0] if lowest else "", names[1] if i % columns == 0 and x.shape[1] > 1 else "")
+    if key.entries and states[0].shape[1] > 1:
+        handles = key.handles()
+        made.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), frameon=False, fontsize=8, labelcolor=INK)
     return made

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from ..modalities.points import CLASSES, INK, ONE, RULE
-from .style import WIDE, calm, legend, named, sheet
+from .keys import shortened
+from .style import WIDE, calm, dated, legend, moments, named, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from ..protocols import Clock
 
 TOLD, FIT = CLASSES[1], CLASSES[2]
 CHANNELS = 6
@@ -34,14 +38,17 @@ def forecast(
     *,
     interval: float = 0.95,
     title: str = "",
+    names: Sequence[str] = (),
+    clock: Clock | None = None,
+    start: int = 0,
 ) -> Figure:
-    """A panel per channel: the past and its one-step fit (T, D), the forecast's mean and band (steps, D), what really came (≤ steps, D)."""
-    import numpy as np
-
+    """A panel per channel: the past and its one-step fit (T, D), the forecast's mean and band (steps, D), what really came (≤ steps, D).
+    `names` of the channels; `clock`: when the steps are, of which the first is number `start`."""
     channels = min(past.shape[1], CHANNELS)
     made = sheet(WIDE, 0.8 + 3.1 * channels)
     shown = min(len(past), max(LEAST, TIMES * len(mean)))
-    before, after = np.arange(len(past) - shown, len(past)), np.arange(len(past), len(past) + len(mean))
+    times, unit = steps_of(clock, start, len(past) + len(mean))
+    before, after = times[len(past) - shown : len(past)], times[len(past) :]
     for d in range(channels):
         axes = made.add_subplot(channels, 1, d + 1)
         calm(axes)
@@ -53,12 +60,27 @@ def forecast(
         axes.plot(after, mean[:, d], color=TOLD, linewidth=1.6, label="forecast")
         if came is not None and len(came):
             axes.plot(after[: len(came)], came[:, d], color=INK, linewidth=0.9, marker="o", markersize=2.6, label="what came")
-        axes.axvline(len(past) - 0.5, color=RULE, linewidth=1.4, zorder=0)
-        named(axes, title if d == 0 else "", "step" if d == channels - 1 else "", f"x{d}" if past.shape[1] > 1 else "")
+        axes.axvline(before[-1] + (after[0] - before[-1]) / 2, color=RULE, linewidth=1.4, zorder=0)
+        named(axes, title if d == 0 else "", unit if d == channels - 1 else "", called(d, names, past.shape[1]))
+        if before.dtype == object:
+            dated(axes)
     # Below the panels: inside one it would lie on the series.
     handles, names = made.axes[0].get_legend_handles_labels()
     made.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False, fontsize=8, labelcolor=INK)
     return made
+
+
+def called(channel: int, names: Sequence[str], of: int) -> str:
+    """A channel's name; where it has none, its number among several."""
+    return shortened(names[channel]) if channel < len(names) else f"x{channel}" if of > 1 else ""
+
+
+def steps_of(clock: Clock | None, start: int, count: int) -> tuple[Any, str]:
+    """Where steps stand on the time axis, as an array, and what that is called."""
+    import numpy as np
+
+    times = moments(clock, start, count)
+    return (np.array(times), clock.name) if clock and times else (np.arange(count), "step")
 
 
 def autocorrelation(values: NDArray[Any], lags: int) -> NDArray[Any]:
@@ -70,13 +92,23 @@ def autocorrelation(values: NDArray[Any], lags: int) -> NDArray[Any]:
     return np.array([float(centred[k:] @ centred[: len(centred) - k]) / total if total else float(k == 0) for k in range(lags + 1)])
 
 
-def residuals(values: NDArray[Any], *, lags: int = 24, interval: float = 0.95, title: str = "") -> Figure:
+def residuals(
+    values: NDArray[Any],
+    *,
+    lags: int = 24,
+    interval: float = 0.95,
+    title: str = "",
+    names: Sequence[str] = (),
+    clock: Clock | None = None,
+    start: int = 0,
+) -> Figure:
     """Per channel of (T, D), NaN where there is none: over time, their histogram under the normal curve, and their autocorrelation with
     the band in which a share `interval` of white noise's would lie."""
     import numpy as np
 
     channels = min(values.shape[1], CHANNELS)
     made = sheet(WIDE, 0.4 + 2.9 * channels)
+    times, unit = steps_of(clock, start, len(values))
     for d in range(channels):
         steps = np.flatnonzero(np.isfinite(values[:, d]))
         found = values[steps, d]
@@ -84,13 +116,16 @@ def residuals(values: NDArray[Any], *, lags: int = 24, interval: float = 0.95, t
         for axes in (over, counts, memory):
             calm(axes)
         over.axhline(0, color=INK, linewidth=0.8)
-        over.plot(steps, found, color=ONE, linewidth=0.9, marker="o", markersize=2)
-        named(over, title if d == 0 else "", "step", f"x{d}" if values.shape[1] > 1 else "residual")
+        over.plot(times[steps], found, color=ONE, linewidth=0.9, marker="o", markersize=2)
+        name = called(d, names, values.shape[1])
+        named(over, title if d == 0 else "", unit, f"residual of {name}" if name else "residual")
+        if times.dtype == object:
+            dated(over)
         _histogram(counts, found)
         _memory(memory, found, min(lags, len(found) - 1), interval)
         mean = found.mean() if abs(found.mean()) > 1e-6 * found.std() else 0.0  # not the rounding of a fit that leaves none
         named(counts, f"mean {mean:.2g}, standard deviation {found.std():.2g}", "residual", "density")
-        named(memory, f"autocorrelation, {100 * interval:g} % band", "lag")
+        named(memory, f"autocorrelation, {100 * interval:g} % band", "lag (steps)")
     return made
 
 

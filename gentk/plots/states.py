@@ -43,14 +43,26 @@ def title(schedule: Schedule, t: float) -> str:
     return f"t = {t:.3g}\nσ/α = {level}"
 
 
+Two = tuple[Sequence[int], Sequence[str], bool]
+"""Which numbers of a vector are shown, what the axes are called, and whether each has units of its own."""
+
+
 def strip(
-    states: Iterable[Tensor], titles: Sequence[str], kind: Modality, data: DataSpec, cond: dict[str, Any] | None = None
+    states: Iterable[Tensor],
+    titles: Sequence[str],
+    kind: Modality,
+    data: DataSpec,
+    cond: dict[str, Any] | None = None,
+    two: Two | None = None,
 ) -> PIL.Image.Image:
-    """Vectors: a panel per state, with one pair of axes. Anything else: a column per state, examples below each other."""
+    """Vectors: a panel per state, with one pair of axes (`two`: of which numbers). Anything else: a column per state, examples below each
+    other."""
     seen, cond = list(states), cond or {}
     if len(data.shape) == 1:
         labels = leaf(cond, "label").reshape(-1) if "label" in cond else None
-        return drawn(panels([leaf({"x": state}) for state in seen], titles, labels))
+        places, names, units = two or (range(min(2, data.shape[0])), ("", ""), False)
+        clouds = [leaf({"x": state})[:, list(places)] for state in seen]
+        return drawn(panels(clouds, titles, labels, data.conditions.get("label"), names=names, equal=not units))
     frames = kind.frames([{"x": state, **cond} for state in seen], data, columns=1)
     return beside([fitted(frame, len(seen)) for frame in frames], titles)
 

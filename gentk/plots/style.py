@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import PIL.Image
     from matplotlib.figure import Figure
 
+    from ..protocols import Clock
+
 DPI = 110
 WIDE = 9.0  # inches of a picture that fills a page: 990 pixels, so that its letters can still be read at 900
 SUFFIXES = (".png", ".webp", ".gif")
@@ -52,9 +54,29 @@ def calm(axes: Any) -> None:
 
 
 def named(axes: Any, title: str = "", x: str = "", y: str = "") -> None:
-    axes.set_title(title, fontsize=9, color=INK, linespacing=1.3)
-    axes.set_xlabel(x, fontsize=9, color=PALE)
-    axes.set_ylabel(y, fontsize=9, color=PALE)
+    from .keys import literal
+
+    axes.set_title(literal(title), fontsize=9, color=INK, linespacing=1.3)
+    axes.set_xlabel(literal(x), fontsize=9, color=PALE)
+    axes.set_ylabel(literal(y), fontsize=9, color=PALE)
+
+
+def dated(axes: Any) -> None:
+    """Ticks of an axis of times: as many dates as there is room for, each said once."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    where = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(where)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(where))  # type: ignore[no-untyped-call]
+    axes.xaxis.get_offset_text().set(size=8, color=PALE)
+
+
+def moments(clock: Clock | None, start: int, count: int) -> list[Any] | None:
+    """The times of steps `start` … as a picture takes them; None without a clock, and where one is beyond all dates."""
+    from ..dates import moment_of
+
+    found = [moment_of(clock, start + t) for t in range(count)] if clock else []
+    return found if found and None not in found else None
 
 
 def legend(axes: Any, **where: Any) -> None:

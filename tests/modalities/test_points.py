@@ -11,7 +11,7 @@ from PIL import ImageColor
 
 from gentk.errors import UsageError
 from gentk.modalities import modality
-from gentk.modalities.points import CLASSES, ONE
+from gentk.modalities.points import CLASSES, ONE, PIXELS
 from gentk.protocols import DataSpec, Leaf
 
 POINTS = modality("points")
@@ -44,11 +44,18 @@ def near(picture: np.ndarray, colour: str) -> np.ndarray:
 
 def test_the_picture_shows_each_class_in_its_colour_and_place() -> None:
     x = torch.cat([torch.tensor([-1.0, -1.0]).expand(30, 2), torch.tensor([1.0, 1.0]).expand(30, 2)])
-    picture = np.asarray(POINTS.picture({"x": x, "label": torch.arange(60) // 30}, LABELLED))
+    picture = np.asarray(POINTS.picture({"x": x, "label": torch.arange(60) // 30}, LABELLED))[:, :PIXELS]  # beside it is the legend
     low, high = near(picture, CLASSES[0]).mean(0), near(picture, CLASSES[1]).mean(0)
     assert low[0] > high[0] + 200  # rows count downwards
     assert low[1] < high[1] - 200
     assert abs((low[0] - high[0]) - (high[1] - low[1])) < 4  # equal axes
+
+
+def test_each_class_that_occurs_has_its_colour_beside_the_picture_and_no_other() -> None:
+    x = torch.zeros(40, 2)
+    beside = np.asarray(POINTS.picture({"x": x, "label": torch.full((40,), 1)}, LABELLED))[:, PIXELS:]
+    assert len(near(beside, CLASSES[1])) and not len(near(beside, CLASSES[0]))
+    assert np.asarray(POINTS.picture({"x": x}, PLAIN)).shape == (PIXELS, PIXELS, 3)
 
 
 def test_one_far_outlier_does_not_shrink_the_rest() -> None:

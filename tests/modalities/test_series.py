@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from gentk.errors import UsageError
 from gentk.host.lookup import modality as known
 from gentk.modalities import modality
 from gentk.modalities.points import CLASSES
-from gentk.modalities.series import APART, Series, read_series
+from gentk.modalities.series import APART, Series, _times, read_series
 from gentk.modalities.table import Table
-from gentk.protocols import DataSpec, Leaf
+from gentk.protocols import Clock, Column, DataSpec, Leaf
 from tests.modalities.test_points import near
 
 SERIES = modality("series")
@@ -166,6 +167,28 @@ def test_few_series_stand_apart_and_many_on_each_other() -> None:
     assert SERIES.picture(ramp(4), SPEC, columns=1).height > SERIES.picture(ramp(4), SPEC).height
     labelled = SERIES.picture({**ramp(APART + 1), "label": torch.full((APART + 1,), 2)}, SPEC)
     assert len(near(np.asarray(labelled), CLASSES[2])) > 100 and not len(near(np.asarray(labelled), CLASSES[0]))
+
+
+def test_channels_with_names_and_classes_have_a_legend_below_the_series() -> None:
+    """It is there for names and for several channels alone, in the colours that are drawn."""
+    looks: list[dict[str, Any]] = [{"shape": (20, 2), "columns": columns} for columns in ((), (Column(name="a"), Column(name="b")))]
+    x = torch.zeros(1, 20, 2)
+    one = DataSpec(modality="series", leaves={"x": Leaf(shape=(20, 1))})
+    height = SERIES.picture({"x": x[..., :1]}, one).height
+    for about in looks:
+        picture = np.asarray(SERIES.picture({"x": x}, DataSpec(modality="series", leaves={"x": Leaf(**about)})))
+        assert picture.shape[0] > height
+        for colour in CLASSES[:2]:
+            assert len(near(picture[height:], colour)), colour
+
+
+def test_series_of_one_clock_are_drawn_over_its_dates() -> None:
+    clock = Clock(name="month", format="%Y-%m", start=0.0, every=1, unit="month")
+    dated = DataSpec(modality="series", leaves={"x": Leaf(shape=(20, 1), clock=clock)})
+    times, unit = _times({"x": torch.zeros(2, 20, 1), "time": torch.tensor([3, 3])}, dated, 20)
+    assert unit == "month" and times[0] == 90 and times[12] == 90 + 365  # the first of April 1970
+    times, unit = _times({"x": torch.zeros(2, 20, 1), "time": torch.tensor([3, 4])}, dated, 20)
+    assert unit == "step" and list(times) == list(range(20))
 
 
 def test_an_animation_keeps_its_axes(tmp_path: Path) -> None:

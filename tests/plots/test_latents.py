@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from gentk.cli.densities import lattice
 from gentk.cli.latents import measured, quantiles, titles
-from gentk.cli.looks import lattice
 from gentk.errors import UsageError
 from gentk.modalities.image import GROUND, Image
 from gentk.modalities.points import CLASSES

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gentk.cli.looks import lattice
+from gentk.cli.densities import lattice
 from gentk.conditions import Label
 from gentk.gaussian.schedules import Cosine, Karras, LinearBeta, Rectified
 from gentk.likelihood import log_prob
@@ -57,6 +57,25 @@ def test_a_density_is_drawn_where_it_is(grid: int) -> None:
     assert made.axes[0].get_xlim() == SPAN[0] and made.axes[0].get_ylim() == SPAN[1]
 
 
+def test_a_density_says_what_its_colours_its_contours_and_its_dots_are() -> None:
+    cloud = np.zeros((7, 2))
+    made = planes.density(nats(20), SPAN, cloud, "", ("a", "b"))
+    assert [text.get_text() for text in made.legends[0].get_texts()] == ["data, n = 7"] and made.axes[0].get_xlabel() == "a"
+    assert "2.7 times" in made.axes[1].get_ylabel()
+    both = np.stack([nats(20), nats(20)[::-1]])
+    told = planes.classes(both, np.log([0.5, 0.5]), SPAN, cloud, None, "density", ["upper", "lower"])
+    assert [text.get_text() for text in told.legends[0].get_texts()] == ["upper", "lower", "where the likelier class changes", "data"]
+    shares = [float(word.strip(",")) for word in told.axes[0].get_title().split() if word.strip(",").replace(".", "").isdigit()]
+    assert np.allclose(np.array(shares) / 100, np.exp(planes.LEVELS), rtol=0.05)
+
+
+def test_a_density_of_numbers_of_different_units_fills_its_square() -> None:
+    made = planes.density(nats(20), ((0.0, 1.0), (0.0, 1000.0)), np.zeros((1, 2)), "")
+    made.canvas.draw()
+    box = made.axes[0].get_window_extent()
+    assert box.width == pytest.approx(box.height, rel=0.02)
+
+
 def test_no_path_leaves_its_picture() -> None:
     bent = np.stack([np.array([[0.0, 0.0]]), np.array([[9.0, -7.0]]), np.array([[1.0, 1.0]])])
     made = planes.paths(bent, np.random.default_rng(0).normal(size=(500, 2)))
@@ -72,6 +91,21 @@ def test_panels_are_in_order_share_axes_and_fit_a_page() -> None:
     for axes, cloud in zip(made.axes, clouds, strict=True):
         assert np.allclose(axes.collections[0].get_offsets(), cloud)
     assert drawn(made).width <= 1000
+
+
+def test_panels_say_which_class_is_which_and_what_their_axes_are() -> None:
+    about = Leaf(classes=2, names=("upper", "lower"))
+    clouds = [np.random.default_rng(i).normal(size=(50, 2)) * (1, 100) for i in range(8)]
+    made = panels.panels(clouds, ["step 0\nσ/α = 2"] * 8, np.arange(50) % 2, about, names=("width", "weight"), equal=False)
+    assert [text.get_text() for text in made.legends[0].get_texts()] == ["upper", "lower"]
+    assert [axes.get_xlabel() for axes in made.axes] == [""] * 4 + ["width"] * 4
+    assert [axes.get_ylabel() for axes in made.axes] == ["weight", "", "", ""] * 2
+    across, up = (np.diff(lim)[0] for lim in (made.axes[0].get_xlim(), made.axes[0].get_ylim()))
+    assert up > 50 * across  # each in its own unit
+    made.canvas.draw()
+    top = made.bbox.height
+    assert all(axes.title.get_window_extent().y1 <= top for axes in made.axes)
+    assert made.axes[0].get_window_extent().y0 - made.axes[4].title.get_window_extent().y1 > 15  # a title is near its own panel
 
 
 @pytest.mark.parametrize("n", range(1, 41))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.tsa.stattools import acf
 
+from gentk.dates import days
 from gentk.plots import series
 from gentk.plots.style import drawn
+from gentk.protocols import Clock
 
 PAST = np.cumsum(np.random.default_rng(0).normal(size=(150, 2)), 0)
 MEAN, STD = np.arange(20.0).reshape(10, 2), np.linspace(1, 2, 20).reshape(10, 2)
@@ -44,6 +48,25 @@ def test_a_forecast_begins_where_its_history_ends() -> None:
         for t in range(10):
             here = corners[corners[:, 0] == 150 + t, 1]
             assert here.min() == pytest.approx(low[t]) and here.max() == pytest.approx(high[t])
+
+
+def test_a_clock_puts_dates_on_the_time_axis_and_names_on_the_panels() -> None:
+    """The history ends with a month, the forecast begins with the next one, and the line between them lies between them."""
+    clock = Clock(name="month", format="%Y-%m", start=days("2010-03", "%Y-%m"), every=1, unit="month")
+    made = series.forecast(PAST, PAST, MEAN, STD, names=("ice cream", "umbrellas"), clock=clock, start=2)
+    assert [axes.get_ylabel() for axes in made.axes] == ["ice cream", "umbrellas"] and made.axes[-1].get_xlabel() == "month"
+    lines = {str(line.get_label()): line.get_xdata() for line in made.axes[0].lines}
+    assert lines["history"][-1] == datetime(2022, 10, 1) and lines["forecast"][0] == datetime(2022, 11, 1)
+    made.canvas.draw()
+    assert any("2020" in tick.get_text() for tick in made.axes[0].get_xticklabels())
+    left = series.residuals(PAST, names=("ice cream", "umbrellas"), clock=clock, start=2)
+    assert left.axes[0].get_ylabel() == "residual of ice cream" and left.axes[0].lines[1].get_xdata()[0] == datetime(2010, 5, 1)
+
+
+def test_a_clock_beyond_all_dates_counts_steps() -> None:
+    clock = Clock(name="year", format="%Y-%m", start=days("9990-01", "%Y-%m"), every=12, unit="month")
+    made = series.forecast(PAST, PAST, MEAN, STD, clock=clock)
+    assert made.axes[-1].get_xlabel() == "step" and made.axes[0].lines[0].get_xdata()[-1] == 149
 
 
 def test_without_what_came_there_is_none_and_channels_have_an_end() -> None:
