@@ -33,13 +33,16 @@ def stages(items: Iterable[T], total: int) -> Iterator[T]:
     if told is None:
         yield from items
         return
+    part = told
     try:
         for i, item in enumerate(items):
-            _listener.set(_part(told, i, total))
+            part = _part(told, i, total)
+            _listener.set(part)
             yield item
             told((i + 1) / total)
     finally:
-        _listener.set(told)
+        if listener() is part:  # broken off, this may come when somebody else listens, or nobody
+            _listener.set(told)
 
 
 def _part(told: Told, i: int, total: int) -> Told:

@@ -51,7 +51,11 @@ def test_a_stage_inside_of_a_stage_is_its_part() -> None:
 
 
 def test_a_question_that_fails_leaves_no_listener_behind() -> None:
+    broken_off = None
     with pytest.raises(RuntimeError), heard(lambda share: None):
-        for _ in stages("ab", 2):
+        for broken_off in (stages("ab", 2),):
+            next(broken_off)
             raise RuntimeError
+    assert listener() is None
+    del broken_off  # only now is it told that nobody asks for more
     assert listener() is None

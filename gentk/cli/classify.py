@@ -17,9 +17,9 @@ from .examples import Dataset_, File, Part, examples
 from .flags import Flag
 from .likelihood import Options, Seed, Together
 from .out import out
-from .progress import listening
 from .sample import pairs
 from .subject import Subject, subject
+from .waiting import waiting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +59,7 @@ def classify(
     made = read(found.folder).to(pick_device(device))
     prior = log_prior(made)  # refuses a model that cannot, before any data are fetched
     batch = examples(found, source, dataset, split, n, extra, few=1000, optional=("label",))
-    with listening(f"classes by {found.title}"):
+    with waiting(f"classes by {found.title}"):
         joint = log_posterior(log_joint(made, batch, seed=seed, batch_size=batch_size, **options), prior)
     names = getattr(made.conditions["label"], "names", ()) or tuple(map(str, range(joint.shape[1])))
     label = batch.get("label")

@@ -15,7 +15,7 @@ from .examples import Dataset_, Split, dataset_of, from_file
 from .looks import Label, Out, Seed, asked, done, picture_path
 from .sample import check
 from .subject import Subject, subject
-from .waiting import drawn, waiting
+from .waiting import waiting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,8 +94,8 @@ def fresh(found: Subject | None, n: int, seed: int, label: str | None) -> dict[s
 
     assert found
     sampler, made = check(found, dict(found.options)), read(found.folder)
-    with waiting(f"drawing from {found.title}", n, "samples") as tell:
-        return dict(sample(made, n, seed=seed, sampler=sampler, cond=asked(label), batch_size=2000, on_step=drawn(tell)).batch)
+    with waiting(f"drawing from {found.title}"):
+        return dict(sample(made, n, seed=seed, sampler=sampler, cond=asked(label), batch_size=2000).batch)
 
 
 def drawn_of(which: Shown, real: dict[str, Tensor], made: dict[str, Tensor], data: DataSpec) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from ..modalities.points import Limits
     from ..protocols import Column, Leaf
 
-Tell = Callable[[float], None]
 FEW, MANY = 1000, 10_000  # points that are asked about together
 FINE, COARSE = 90, 40  # cells along each side where log p(x) is asked, and of a histogram
 
@@ -111,8 +108,8 @@ def formula(ask: Asked) -> tuple[Figure, str, dict[str, Any]]:
     points = {"x": x, **grounds(ask.found, ask.label, grid * grid)}
     each = "label" in ask.found.conditions() and ask.label is None
     classes = ask.model.conditions["label"].classes if each else 1
-    with waiting(f"density of {ask.title}", classes * grid * grid, "points") as tell:
-        picture, total = (by_class if each else at_once)(ask, points, span, tell)
+    with waiting(f"density of {ask.title}"):
+        picture, total = (by_class if each else at_once)(ask, points, span)
     share = total * (span[0][1] - span[0][0]) * (span[1][1] - span[1][0]) / (grid - 1) ** 2
     said = f"density of {ask.title}{f', of each of {classes} classes' if each else ''}; {held(share)}"
     return picture, said, {**({"classes": classes} if each else {}), "probability_in_picture": round(share, 4)}
@@ -125,69 +122,33 @@ def held(share: float) -> str:
     return f"{min(share, 1):.1%} of the probability lies in the picture"
 
 
-def asked_in_parts(
-    model: Any, ask: Callable[[dict[str, Tensor]], Tensor], points: dict[str, Tensor], tell: Tell, classes: int = 1
-) -> Tensor:
-    """What `ask` says of the points, telling how many are done, in each of so many classes. A denoiser's ODE costs as much for a few points
-    as for many, so that of these many are asked about together, and it is its evaluations that are counted."""
-    import torch
-
-    from ..asking import options_of
-    from ..gaussian.likelihood import log_prob as by_ode
+def together(model: Any) -> int:
+    """How many points are asked about together. A denoiser's ODE costs as much for a few as for many."""
     from ..protocols import Likelihood, can
 
-    n, own = len(points["x"]), can(model, Likelihood)
-    size, evaluations = (FEW, 0) if own else (MANY, 4 * options_of(by_ode)["steps"] * classes)
-    found = []
-    for first in range(0, n, size):
-        part = {key: value[first : first + size] for key, value in points.items()}
-        with heard(model, evaluations, lambda share, first=first, rows=len(part["x"]): tell((first + rows * share) * classes)):  # type: ignore[misc]
-            found.append(ask(part))
-        tell(min(first + size, n) * classes)
-    return torch.cat(found)
+    return FEW if can(model, Likelihood) else MANY
 
 
-@contextmanager
-def heard(model: Any, evaluations: int, tell: Tell) -> Iterator[None]:
-    """Tells which share of so many evaluations of a denoiser is done, inside the block; of none, nothing."""
-    if not evaluations:
-        yield
-        return
-    calls = 0
-
-    def denoise(*given: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        tell(min(calls / evaluations, 1.0))
-        return type(model).denoise(model, *given)
-
-    model.denoise = denoise
-    try:
-        yield
-    finally:
-        del model.denoise
-
-
-def at_once(ask: Asked, points: dict[str, Tensor], span: Limits, tell: Tell) -> tuple[Figure, float]:
+def at_once(ask: Asked, points: dict[str, Tensor], span: Limits) -> tuple[Figure, float]:
     """The picture of log p(x), or log p(x | label), and the sum of the density over the grid."""
     from ..likelihood import log_prob
     from ..plots import planes
 
-    nats = asked_in_parts(ask.model, lambda part: log_prob(ask.model, part, batch_size=MANY), points, tell)
+    nats = log_prob(ask.model, points, batch_size=together(ask.model))
     side = round(len(nats) ** 0.5)
     cloud = ask.which.of(ask.chosen["x"])
     picture = planes.density(nats.reshape(side, side).numpy(), span, cloud, f"density of {ask.title}", ask.which.titles)
     return picture, float(nats.exp().sum())
 
 
-def by_class(ask: Asked, points: dict[str, Tensor], span: Limits, tell: Tell) -> tuple[Figure, float]:
+def by_class(ask: Asked, points: dict[str, Tensor], span: Limits) -> tuple[Figure, float]:
     """The picture of log p(x | y) of every class y, and the sum of Σ p(x | y) p(y) over the grid."""
     from ..classification import log_joint, log_prior
     from ..plots import keys, planes
     from ..protocols import Leaf
 
     prior = log_prior(ask.model)
-    joint = asked_in_parts(ask.model, lambda part: log_joint(ask.model, part, batch_size=MANY), points, tell, len(prior))
+    joint = log_joint(ask.model, points, batch_size=together(ask.model))
     side = round(len(joint) ** 0.5)
     given = (joint - prior).nan_to_num(nan=-float("inf")).T.reshape(len(prior), side, side)  # of a class never seen, nothing
     about = Leaf(classes=len(prior), names=tuple(ask.model.conditions["label"].names))

@@ -15,9 +15,9 @@ from .drawing import target
 from .examples import Dataset_, File, Part, examples
 from .flags import Flag
 from .out import out
-from .progress import listening
 from .sample import pairs
 from .subject import Subject, subject
+from .waiting import waiting
 
 
 def encode(
@@ -51,12 +51,12 @@ def encode(
     from ..weights.folder import read
 
     made = read(found.folder).to(pick_device(device))
-    with listening(f"encoding by {found.title}"):
+    with waiting(f"encoding by {found.title}"):
         z = encoded(made, batch, **options)
     save_arrays({**batch, "x": z}, made.data, path)
     back = {key: value for key, value in options.items() if key == "steps"}
     cond = {key: value for key, value in batch.items() if key in made.conditions}
-    with listening(f"the way back of {found.title}"):
+    with waiting(f"the way back of {found.title}"):
         x = returned(made, z, cond, **back)
     told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(z)}
     if x is not None and made.data.leaves["x"].classes:

@@ -8,7 +8,7 @@ from typer import Option
 
 from ..errors import UsageError
 from . import choices
-from .examples import Dataset_, Split, dataset_of
+from .examples import Dataset_, Part, dataset_of
 from .looks import Out, done, picture_path
 from .subject import Subject, subject
 
@@ -23,6 +23,7 @@ TEXT = (".csv", ".tsv")
 """What a forecast is written as, where it is to be no picture."""
 
 Source = Annotated[str | None, Option("--source", metavar="FILE", help="The series, in the units of the training data: .csv, .npz.")]
+OfTraining = Annotated[str | None, Option("--split", metavar="NAME", help="Which part of the data set. \\[default: train]")]
 Example = Annotated[int, Option(min=0, help="Which series, where there are several.")]
 Interval = Annotated[float, Option(min=0.01, max=0.9999, help="Share of what may come that the band is to hold.")]
 
@@ -55,7 +56,7 @@ def forecaster(found: Subject) -> Any:
     return model
 
 
-def given(found: Subject, source: str | None, dataset: str | None, split: str, example: int) -> Given:
+def given(found: Subject, source: str | None, dataset: str | None, split: str | None, example: int, usual: str = "test") -> Given:
     """The series that is looked at, from a file or a data set. Raises UsageError."""
     import torch
 
@@ -66,10 +67,12 @@ def given(found: Subject, source: str | None, dataset: str | None, split: str, e
     channels = found.config["data"]["leaves"]["x"]["shape"][1]
     if source and dataset:
         raise UsageError("--source and --dataset both say what the series is: give one")
+    if source and split:
+        raise UsageError("--split says which part of a data set: leave it out with --source")
     if source:
         many, names, clock = from_table(source, DataSpec.model_validate(found.config["data"]))
     else:
-        many = dataset_of(found, dataset, split)
+        many = dataset_of(found, dataset, split or usual)
         leaf = many.spec.leaves["x"]
         names, clock = tuple(column.name for column in leaf.columns), leaf.clock
     if example >= len(many):
@@ -80,7 +83,7 @@ def given(found: Subject, source: str | None, dataset: str | None, split: str, e
         raise UsageError(f"this is {x.shape}, {found.title} knows series of {channels} channel{'s' * (channels > 1)}")
     batch = {**rest, "x": torch.as_tensor(x)[None], "length": torch.tensor([len(x)])}
     start = int(rest["time"][0]) if "time" in rest else 0
-    return Given(batch, x.astype("float64"), f"{found.title}, {source or dataset or f'{split} split'}", names, clock, start)
+    return Given(batch, x.astype("float64"), f"{found.title}, {source or dataset or f'{split or usual} split'}", names, clock, start)
 
 
 def from_table(source: str, data: DataSpec) -> tuple[Any, tuple[str, ...], Clock | None]:
@@ -100,7 +103,7 @@ def forecast(
     weights: choices.Weights = None,
     source: Source = None,
     dataset: Dataset_ = None,
-    split: Split = "test",
+    split: Part = None,
     example: Example = 0,
     steps: Annotated[int, Option(min=1, max=100_000, help="How far to look ahead.")] = 24,
     held: Annotated[
@@ -164,8 +167,8 @@ def table(path: Path, series: Given, known: int, mean: Any, half: Any, came: Any
             step = series.start + known + t
             cells = [time_of(series.clock, step) if series.clock else str(step)]
             for d, value in enumerate(row):
-                cells += [f"{number:.6g}" for number in (value, value - half[t, d], value + half[t, d])]
-                cells += [f"{came[t, d]:.6g}" if t < len(came) else ""] if len(came) else []
+                cells += [f"{number:.10g}" for number in (value, value - half[t, d], value + half[t, d])]
+                cells += [f"{came[t, d]:.10g}" if t < len(came) else ""] if len(came) else []
             writer.writerow(cells)
 
 
@@ -176,7 +179,7 @@ def residuals(
     weights: choices.Weights = None,
     source: Source = None,
     dataset: Dataset_ = None,
-    split: Split = "train",
+    split: OfTraining = None,
     example: Example = 0,
     lags: Annotated[int, Option(min=1, max=10_000, help="How many lags of the autocorrelation are shown.")] = 24,
     interval: Interval = 0.95,
@@ -189,7 +192,7 @@ def residuals(
     import torch
 
     made = forecaster(found)
-    series = given(found, source, dataset, split, example)
+    series = given(found, source, dataset, split, example, usual="train")
     from ..plots import series as plots
     from ..plots import style
 

@@ -17,9 +17,9 @@ from .examples import Dataset_, File, Part, dataset_of, examples
 from .flags import Flag
 from .likelihood import Together
 from .out import out
-from .progress import listening
 from .sample import pairs
 from .subject import Subject, subject
+from .waiting import waiting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +69,7 @@ def impute(
     imputation.check(made)  # before any data are fetched
     batch = examples(found, source, dataset, split, n, extra, few=10, optional=found.conditions(), gaps=True)
     case = cut(batch, data, missing, known_mask, seed)
-    with listening(f"filling in by {found.title}"):
+    with waiting(f"filling in by {found.title}"):
         x = filled(made, case, draws, seed=seed, batch_size=batch_size, **options)
     save(path, case, x, batch, data, kind)
     told: dict[str, Any] = {"file": str(path), "weights": found.title, "examples": len(x), "filled": int((~case.known).sum())}

@@ -17,9 +17,9 @@ from .drawing import target
 from .examples import Dataset_, File, Part, examples
 from .flags import Flag, option_flags
 from .out import out
-from .progress import listening
 from .sample import check, pairs
 from .subject import Subject, subject
+from .waiting import waiting
 
 if TYPE_CHECKING:
     from ..sampling import Samples
@@ -74,14 +74,14 @@ def interpolate(
     made = read(found.folder).to(pick_device(device))
     if source or dataset:
         ends: Any = examples(found, source, dataset, split, n, asked, few=4, whole=False)
-        with listening(f"interpolation by {found.title}"):
+        with waiting(f"interpolation by {found.title}"):
             samples = interpolation.interpolate(made, ends, frames)
     else:
         these = numbers(seeds or "0,1,2,3", least=1 if way else 2)
         ends = interpolation.seeds(made, these)
         cond = asked if way else interpolation.conditions_at(made, these, asked)
         told_of(made, cond if not way else {})
-        with listening(f"interpolation by {found.title}"):
+        with waiting(f"interpolation by {found.title}"):
             samples = interpolation.interpolate(made, ends, frames, labels=way, sampler=chosen, cond=cond)
     if moving:
         kind.animate(one_by_one(samples, frames), samples.data, path)

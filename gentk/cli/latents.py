@@ -47,12 +47,8 @@ def latent(
         raise UsageError(f"{found.title} is no Encoder: it has no latents that examples lie in")
     source = dataset_of(found, dataset, split, labels=True)  # of what was trained without them too
     batch = from_dataset(source, made.data, n, found.title)
-    codes: list[Tensor] = []
-    with torch.no_grad(), evaluating(made), waiting(f"encoding by {found.title}", len(batch["x"]), "examples") as tell:
-        for part, _ in parts(made, batch):
-            codes.append(made.encode(part).cpu())
-            tell(sum(map(len, codes)))
-    z = torch.cat(codes)
+    with torch.no_grad(), evaluating(made), waiting(f"encoding by {found.title}"):
+        z = torch.cat([made.encode(part).cpu() for part, _ in parts(made, batch)])
     if not z.is_floating_point():
         raise UsageError(f"the latents of {found.title} are codes, {tuple(z.shape[1:])} classes: they lie in no plane")
     flat = z.flatten(1).double().numpy()

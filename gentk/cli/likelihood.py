@@ -12,9 +12,9 @@ from . import choices, lines
 from .examples import Dataset_, File, Part, examples
 from .flags import Flag
 from .out import out
-from .progress import listening
 from .sample import pairs
 from .subject import Subject, subject
+from .waiting import waiting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ def likelihood(
     made = read(found.folder).to(pick_device(device))
     free = found.conditions() if can(made, Likelihood) else ()  # a likelihood of its own sums over what is not said
     batch = examples(found, source, dataset, split, n, extra, few=16, optional=free)
-    with listening(f"likelihood of {found.title}"):
+    with waiting(f"likelihood of {found.title}"):
         nats = log_prob(made, batch, seed=seed, batch_size=batch_size, **options)
     sizes, count = numbers(batch), len(nats)
     size = float(sizes.mean())

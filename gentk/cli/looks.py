@@ -16,7 +16,7 @@ from .examples import Dataset_, Split, dataset_of
 from .out import out
 from .sample import check, pairs
 from .subject import Subject, subject
-from .waiting import drawn, waiting
+from .waiting import waiting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -180,32 +180,25 @@ def reverse(
 def walked(
     model: Any, sampler: Any, n: int, seed: int, cond: dict[str, Any], columns: int, preview: bool, title: str = ""
 ) -> list[tuple[Any, Any, str]]:
-    """As `_walked`, saying how far it is."""
-    with waiting(f"drawing from {title or type(model).__name__}", n, "samples") as tell:
-        return _walked(model, sampler, n, seed, cond, columns, preview, drawn(tell))
-
-
-def _walked(
-    model: Any, sampler: Any, n: int, seed: int, cond: dict[str, Any], columns: int, preview: bool, advance: Any
-) -> list[tuple[Any, Any, str]]:
     """(state, conditions, title) at evenly chosen steps. States are scaled to be seen, where they lie on a path whose times are known."""
     from ..plots import states
     from ..sampling import as_batch, finish, stream
 
     found: list[tuple[Any, Any, str]] = []
     times = sampler.times(model) if hasattr(sampler, "times") else None
-    for step in stream(model, n, seed=seed, sampler=sampler, cond=cond):
-        advance(step, 0)
-        if step.index not in states.chosen(step.total, columns):
-            continue
-        given = {key: value.cpu() for key, value in as_batch(step.x).items() if key in model.conditions}
-        state = as_batch(step.preview if preview and step.preview is not None else step.x)["x"]
-        title = f"step {step.index}"
-        if times is not None and len(times) == step.total + 1:
-            time = float(times[step.index])
-            state = state if preview and step.preview is not None else states.viewable(state, model.schedule, time)
-            title += "\n" + states.title(model.schedule, time).split("\n")[1]
-        found.append((finish(model, state)["x"].cpu(), given, title))
+    with waiting(f"drawing from {title or type(model).__name__}") as tell:
+        for step in stream(model, n, seed=seed, sampler=sampler, cond=cond):
+            tell(step.index / max(step.total, 1))
+            if step.index not in states.chosen(step.total, columns):
+                continue
+            given = {key: value.cpu() for key, value in as_batch(step.x).items() if key in model.conditions}
+            state = as_batch(step.preview if preview and step.preview is not None else step.x)["x"]
+            title = f"step {step.index}"
+            if times is not None and len(times) == step.total + 1:
+                time = float(times[step.index])
+                state = state if preview and step.preview is not None else states.viewable(state, model.schedule, time)
+                title += "\n" + states.title(model.schedule, time).split("\n")[1]
+            found.append((finish(model, state)["x"].cpu(), given, title))
     return found
 
 

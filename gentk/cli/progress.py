@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from ..protocols import Step
 
 EVERY = 5.0
-SOON = 2.0  # seconds that nobody minds
 Advance = Callable[["Step", int], None]
 
 
@@ -23,44 +22,6 @@ def progress(title: str, n: int, *, silent: bool = False) -> Iterator[Advance]:
         yield lambda step, first: None
     else:
         yield from _bar(title, n) if sys.stderr.isatty() else _lines(title, n)
-
-
-@contextmanager
-def listening(title: str) -> Iterator[None]:
-    """Shows how far what is done inside has come, by its stages (`gentk.stages`), where it takes longer than nobody minds."""
-    from ..stages import heard
-
-    with _share(title) if sys.stderr.isatty() else _percent(title) as told, heard(told):
-        yield
-
-
-@contextmanager
-def _share(title: str) -> Iterator[Callable[[float], None]]:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn(), TimeRemainingColumn(compact=True)
-    start = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task(escape(title), total=1.0, visible=False)
-        yield lambda share: bar.update(task, completed=share, visible=time.monotonic() - start > SOON)
-
-
-@contextmanager
-def _percent(title: str) -> Iterator[Callable[[float], None]]:
-    start = time.monotonic()
-    due = start + SOON
-
-    def told(share: float) -> None:
-        nonlocal due
-        now = time.monotonic()
-        if now >= due and 0 < share < 1:
-            due = now + EVERY
-            left = (1 - share) * (now - start) / share
-            print(f"{title}: {share:.0%}, {left:.0f} s left", file=sys.stderr, flush=True)
-
-    yield told
 
 
 def _done(step: Step, first: int) -> float:

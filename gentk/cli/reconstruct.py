@@ -16,8 +16,8 @@ from .examples import Dataset_, File, Part, examples
 from .flags import Flag
 from .likelihood import Together
 from .out import out
-from .progress import listening
 from .subject import Subject, subject
+from .waiting import waiting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +54,7 @@ def reconstruct(
     made = read(found.folder).to(pick_device(device))
     reconstruction.check(made)  # before any data are fetched
     batch = examples(found, source, dataset, split, n, extra, few=20, whole=False)
-    with listening(f"{found.title}, there and back"):
+    with waiting(f"{found.title}, there and back"):
         other = reconstruction.reconstruct(made, batch, batch_size=batch_size)
     save(path, batch, other, made.data)
     leaf, inside = made.data.leaves["x"], counted(batch)

@@ -20,6 +20,7 @@ from gentk.errors import UsageError
 from gentk.host import lookup
 from gentk.plots import planes, style
 from gentk.protocols import Batch, Column, DataSpec, Leaf, Noise
+from gentk.stages import stages
 from gentk.weights import folder
 
 COLUMNS = (Column(name="sepal length (cm)", decimals=1), Column(name="kind", kind="category", names=("a", "b")),
@@ -160,21 +161,11 @@ def test_what_takes_long_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, cap
     """Nothing in the first two seconds, then a line every five."""
     now = [0.0]
     monkeypatch.setattr(waiting.time, "monotonic", lambda: now[0])
-    with waiting.waiting("density", 100, "points") as tell:
-        for second in range(1, 13):
-            now[0] = float(second)
-            tell(5.0 * second)
+    with waiting.waiting("density"):
+        for i, _ in enumerate(stages(range(20), 20)):
+            now[0] = float(i + 1)
+            if i == 12:
+                break
     said = capsys.readouterr().err.splitlines()
-    assert [line.split(", ")[0] for line in said] == [f"density: {5 * second} of 100 points" for second in (2, 7, 12)]
+    assert [line.split(", ")[0] for line in said] == [f"density: {5 * second}%" for second in (2, 7, 12)]
     assert said[0].endswith("18 s left")
-
-
-def test_the_evaluations_of_a_denoiser_are_counted_and_it_is_left_as_it_was(tmp_path: Path) -> None:
-    class Denoiser(nn.Module):
-        def denoise(self, x: int, t: int, cond: int) -> int:
-            return x + t + cond
-
-    model, told = Denoiser(), list[float]()
-    with densities.heard(model, 4, told.append):
-        assert [model.denoise(1, 2, i) for i in range(3)] == [3, 4, 5]
-    assert told == [0.25, 0.5, 0.75] and "denoise" not in vars(model)
