@@ -58,7 +58,7 @@ def examples(
     n: int | None,
     asked: dict[str, Any],
     *,
-    few: int,
+    few: int = 16,
     whole: bool = True,
     optional: Collection[str] = (),
     gaps: bool = False,
@@ -110,7 +110,7 @@ def from_file(file: str, data: DataSpec, n: int | None, gaps: bool) -> dict[str,
     read = lookup.modality(data.modality).read_examples(file, data, gaps=gaps)
     batch = {key.removeprefix("cond_"): torch.as_tensor(value) for key, value in read.items()}
     if n is not None and n < len(batch["x"]):
-        chosen = torch.from_numpy(some(len(batch["x"]), n))
+        chosen = torch.from_numpy(some(len(batch["x"]), n)).sort().values
         batch = {key: value[chosen] for key, value in batch.items()}
     for key, leaf in data.leaves.items():
         if key not in batch:
