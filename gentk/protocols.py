@@ -67,7 +67,7 @@ class Leaf(BaseModel):
     names: tuple[str, ...] = ()  # of the classes
     words: bool = False  # tokens stand for words, with blanks between them, whatever their lengths
     columns: tuple[Column, ...] = ()  # of the last dimension: of a table's row (doubles), of a series' step
-    clock: Clock | None = None  # of a series' steps; a leaf "time" () beside it says which step its first one is (0)
+    clock: Clock | None = None  # of a series' steps; a leaf "time" () beside it says which step its first one is (0; below 0: unknown)
     range: tuple[float, float] | None = None
     levels: int = 0  # > 0: quantised within `range` (bytes: 256), and log_prob is then a mass
 

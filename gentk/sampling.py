@@ -155,9 +155,9 @@ def finish(model: Any, x: Tensor | Batch) -> Batch:
     decoder = getattr(model, "latents", None)
     if decoder is None:
         leaf = model.data.leaves.get("x")
-        if leaf is None or not leaf.columns or len(leaf.shape) != 1:
+        if leaf is None or not leaf.columns:
             return batch
-        return {**batch, "x": valid(batch["x"], leaf.columns)}  # whole numbers, dates that there are
+        return {**batch, "x": valid(batch["x"], leaf.columns)}  # whole numbers, decimals, dates that there are
     with torch.no_grad(), evaluating(decoder):
         return as_batch(decoder.decode(batch["x"].reshape(-1, *decoder.latent.shape), batch))
 

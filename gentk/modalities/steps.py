@@ -118,11 +118,12 @@ def save_steps(batch: Batch, spec: DataSpec, path: Path) -> None:
     starts = leaf(batch, "time").reshape(-1).tolist() if "time" in batch else [0] * len(found)
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n", delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        writer.writerow([*several, of.clock.name if of.clock else "time", *names, *(head for head, _ in conditions)])
+        clock = of.clock if min(starts, default=0) >= 0 else None
+        writer.writerow([*several, clock.name if clock else "time", *names, *(head for head, _ in conditions)])
         for i, one in enumerate(found):
             about = [cells[i] for _, cells in conditions]
             for t, row in enumerate(one):
-                time = time_of(of.clock, starts[i] + t) if of.clock else t
+                time = time_of(clock, starts[i] + t) if clock else t
                 writer.writerow([*([i] if several else []), time, *plain(row), *about])
 
 

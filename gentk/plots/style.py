@@ -72,10 +72,10 @@ def dated(axes: Any) -> None:
 
 
 def moments(clock: Clock | None, start: int, count: int) -> list[Any] | None:
-    """The times of steps `start` … as a picture takes them; None without a clock, and where one is beyond all dates."""
+    """The times of steps `start` … as a picture takes them; None without a clock, of steps that nobody numbered, and beyond all dates."""
     from ..dates import moment_of
 
-    found = [moment_of(clock, start + t) for t in range(count)] if clock else []
+    found = [moment_of(clock, start + t) for t in range(count)] if clock and start >= 0 else []
     return found if found and None not in found else None
 
 

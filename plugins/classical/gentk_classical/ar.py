@@ -214,8 +214,8 @@ class AR(nn.Module):
         level = self._level(self.time + torch.arange(1, steps + 1, device=past.device))
         x = self._recur(past, level + self.variance.sqrt() * noise.normal(steps, channels).double())
         told = {"length": torch.full((n,), steps, device=x.device)} if "length" in self.data.leaves else {}
-        if self.data.leaves["x"].clock and "history" not in cond:  # they go on where the training series ends
-            told["time"] = torch.full((n,), int(self.time), device=x.device)
+        if self.data.leaves["x"].clock:  # they go on where the training series ends, or where nobody said that a history does
+            told["time"] = torch.full((n,), -1 if "history" in cond else int(self.time), device=x.device)
         return {"x": x, **told}
 
     def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from gentk.errors import GentkError, UsageError
 from gentk.host import lookup
 from gentk.noise import Philox
-from gentk.protocols import DataSpec, Forecaster, Imputer, Leaf, Likelihood, StatisticsModel, can
+from gentk.protocols import Clock, DataSpec, Forecaster, Imputer, Leaf, Likelihood, StatisticsModel, can
 from gentk.recipes import TrainingPart
 from gentk.sampling import sample
 from gentk.training.trainer import Trainer
@@ -182,6 +182,14 @@ def test_a_given_history_is_gone_on_from_and_a_sample_is_its_own() -> None:
     assert (low["x"][:, 0] < sample(model, 6, seed=1)["x"][:, 0] - 0.5).all() and low["history"].shape == (6, 2, 1)
     few = sample(model, 2, seed=1, cond={"history": torch.full((2, 1), 3.0)}, batch_size=1)
     assert torch.equal(low["x"][:2], few["x"])
+
+
+def test_what_goes_on_from_another_history_is_not_dated_by_the_training_series() -> None:
+    model = fit(Given(passengers()[None]), 2)
+    leaf = model.data.leaves["x"].model_copy(update={"clock": Clock(name="month", start=0, every=1, unit="month", format="%Y-%m")})
+    model.data = model.data.model_copy(update={"leaves": {**model.data.leaves, "x": leaf}})
+    assert sample(model, 2, seed=1)["time"].tolist() == [len(passengers())] * 2
+    assert sample(model, 2, seed=1, cond={"history": torch.full((2, 1), 3.0)})["time"].tolist() == [-1, -1]
 
 
 # ---------------------------------------------------------------- gaps

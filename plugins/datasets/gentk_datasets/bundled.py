@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gentk.protocols import Column
 
 from . import options
+from .decimals import of_values
 from .splits import checked
 from .table_files import Rows
 
@@ -56,15 +56,8 @@ def _rows(name: str, frame: Any, split: str, classes: Any = None, label: str = "
     x = frame.to_numpy().astype(np.float64)
     whole = (x == np.round(x)).all(0)
     columns = tuple(
-        Column(name=str(column), kind="integer") if whole[j] else Column(name=str(column), decimals=decimals(x[:, j]))
+        Column(name=str(column), kind="integer") if whole[j] else Column(name=str(column), decimals=max(of_values(x[:, j]), 1))
         for j, column in enumerate(frame.columns)
     )
     told = Column(name=label, kind="category", names=tuple(names)) if classes is not None else None
     return Rows(x, columns, classes, told, checked(split, name), 0.2)
-
-
-def decimals(values: NDArray[np.float64]) -> int:
-    """How many decimals a column is measured with: as many as all but one in fifty of its numbers need, and at least one. A wine's 9.899999
-    among numbers of two decimals is 9.9."""
-    needed = sorted(len(repr(float(value)).partition(".")[2].rstrip("0")) for value in values)
-    return max(needed[len(needed) - 1 - len(needed) // 50], 1)

@@ -22,6 +22,7 @@ from gentk.protocols import Clock, Column, DataSpec, Leaf
 
 from . import options
 from .counters import normals, uniforms
+from .decimals import rounded
 from .fetching import file
 from .splits import checked
 
@@ -60,7 +61,8 @@ class Measured:
         else:
             self.x = np.where(np.arange(steps)[:, None] < high, series, 0)[None]
             self.lengths = np.array([high], np.int64)
-        columns = tuple(Column(name=channel) for channel in found.names)
+        raw = not (chosen.log or chosen.difference)
+        columns = tuple(Column(name=of, decimals=rounded(series[:, d]) if raw else None) for d, of in enumerate(found.names))
         clock = None if chosen.window else _clock(name, found, chosen.difference)
         leaf = Leaf(shape=self.x.shape[1:], double=True, columns=columns, clock=clock)
         self.spec = DataSpec(modality="series", leaves={"x": leaf} | ({} if chosen.window else {"length": Leaf(classes=steps + 1)}))

@@ -22,6 +22,7 @@ from gentk.protocols import Column, DataSpec, Leaf
 
 from . import options
 from .arrays import shares
+from .decimals import of_texts
 from .splits import checked, shuffled_rows
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 ROWS = 50_000  # read together
 KEPT = 200_000  # different cells of a column that are remembered
 LONGEST = 200  # characters of a state's name
-ROUNDED = 5  # decimals that somebody chose
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,14})", re.ASCII)  # 007 is no number, and 2⁵³ is where float64 begins to leave some out
 
 
@@ -200,7 +200,7 @@ def _kind(cells: Cells, seen: Seen, chosen: options.OwnTable, *, label: bool) ->
     if not label and whole:
         return Column(name=seen.name, kind="integer", missing=gaps)
     if not label and (mark := decimal_of(texts, cells.separator)) and not any(_zeros(text) for text in texts):
-        return Column(name=seen.name, kind="number", decimals=_decimals(texts, mark), missing=gaps)
+        return Column(name=seen.name, kind="number", decimals=of_texts(texts, mark), missing=gaps)
     if not label and (format := format_of(texts)):
         return Column(name=seen.name, kind="date", format=format, missing=gaps)
     if seen.many or len(texts) > chosen.states:
@@ -211,14 +211,6 @@ def _kind(cells: Cells, seen: Seen, chosen: options.OwnTable, *, label: bool) ->
     if long := [text for text in texts if len(text) > LONGEST]:
         raise UsageError(f"{where}, line {seen.texts[long[0]]}: a text of {len(long[0]):,} characters is no category: drop the column")
     return Column(name=seen.name, kind="category", names=tuple(sorted(texts)), missing=gaps)
-
-
-def _decimals(texts: Sequence[str], mark: str) -> int | None:
-    """How many decimals numbers are written with at most: 2 of prices. None where they are so many that nobody rounded."""
-    if any(c in "eEnN" for text in texts for c in text):  # 1e-3, inf: nothing is said of decimals
-        return None
-    most = max(sum(c.isdigit() for c in text.partition(mark)[2]) for text in texts)
-    return most if most <= ROUNDED else None
 
 
 def _zeros(text: str) -> bool:

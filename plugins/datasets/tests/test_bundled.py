@@ -10,6 +10,7 @@ import torch
 
 from gentk.columns import cell_of, valid
 from gentk_datasets import bundled
+from gentk_datasets.decimals import of_values
 
 
 @pytest.mark.parametrize("made", [bundled.iris, bundled.wine, bundled.breast_cancer, bundled.diabetes])
@@ -31,6 +32,9 @@ def test_all_splits_have_the_same_columns() -> None:
     assert bundled.wine("train").spec.leaves == bundled.wine("test").spec.leaves
 
 
-@pytest.mark.parametrize(("values", "places"), [([5.1, 3.0], 1), ([14.23] * 100 + [9.899999], 2), ([1.0, 2.0], 1), ([0.0953, 0.1], 4)])
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [([5.1, 3.0], 1), ([4.23] * 99 + [9.899999], 2), ([1.0, 2.0], 0), ([0.0953, 0.1], 4), ([1.5e-7], 8)],
+)
 def test_decimals_are_those_of_nearly_all(values: list[float], places: int) -> None:
-    assert bundled.decimals(np.array(values)) == places
+    assert of_values(np.array(values)) == places

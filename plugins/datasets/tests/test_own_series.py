@@ -113,3 +113,17 @@ def test_a_csv_of_points_keeps_its_labels(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.array([[1.0, np.inf]]))
     with pytest.raises(UsageError, match="infinite"):
         modality("points").read_examples(tmp_path / "x.npz", data.spec)
+
+
+@pytest.mark.parametrize(("options", "places"), [({}, [1, 3]), ({"log": True}, [None, None]), ({"difference": 1}, [None, None])])
+def test_channels_know_their_decimals(tmp_path: Path, options: dict[str, object], places: list[int | None]) -> None:
+    columns = series(path=written(tmp_path, LOAD), **options).spec.leaves["x"].columns  # type: ignore[arg-type]
+    assert [column.decimals for column in columns] == places
+
+
+def test_steps_that_nobody_numbered_have_no_dates(tmp_path: Path) -> None:
+    data = series(path=written(tmp_path, LOAD))
+    batch = {**data.batch([0]), "time": torch.tensor([-1])}
+    modality("series").save(batch, data.spec, tmp_path / "y.csv")
+    assert (tmp_path / "y.csv").read_text().splitlines()[:2] == ["time,load,temp", "0,100.5,100000000"]
+    modality("series").save(batch, data.spec, tmp_path / "y.png")
