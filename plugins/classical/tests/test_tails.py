@@ -39,13 +39,13 @@ class Flagged(Table):
         self.spec = DataSpec(modality="table", leaves={"x": Leaf(shape=(2,), double=True, columns=(FLAG, column))})
 
 
-def shifted(n: int = 4000, column: Column = Column(name="x"), seed: int = 0) -> Flagged:
-    """Normal numbers whose mean the flag moves; whole ones have deviations of 20 steps."""
+def shifted(n: int = 4000, column: Column = Column(name="x"), seed: int = 0, steps: float = 20) -> Flagged:
+    """Normal numbers whose mean the flag moves; whole ones have deviations of so many steps."""
     rng = np.random.default_rng(seed)
     flag = rng.integers(0, 2, n)
     x = torch.from_numpy(rng.normal(2.0 * flag, 1.0))
     step = resolution(column)
-    return Flagged(((20_000 / step + 20 * x).round() * step) if step else x, torch.from_numpy(flag), column)
+    return Flagged(((20_000 / step + steps * x).round() * step) if step else x, torch.from_numpy(flag), column)
 
 
 def density(model: BayesNet, x: Tensor, flag: int) -> Tensor:
@@ -120,14 +120,16 @@ def test_held_out_numbers_are_likelier_than_under_a_uniform_law_of_the_range() -
 
 
 # ---- whole numbers and dates
+@pytest.mark.parametrize("steps", (2, 20))
 @pytest.mark.parametrize("column", WHOLE, ids=("integer", "day", "second"))
-def test_masses_of_whole_numbers_sum_to_one_and_draws_have_them(column: Column) -> None:
-    model, step = learned(shifted(column=column)), resolution(column)
+def test_masses_of_whole_numbers_sum_to_one_and_draws_have_them(column: Column, steps: float) -> None:
+    model, step = learned(shifted(column=column, steps=steps)), resolution(column)
+    assert len(cuts.tails(model.edges(1), step)) == 2
     places = torch.arange(-1500, 1500, dtype=torch.float64)
     x = (20_000 / step + places).round() * step
     for flag in (0, 1):
         mass = density(model, x, flag) * step
-        assert float(mass.sum()) == pytest.approx(1, abs=1e-8)  # seconds in days since 1970 are rounded
+        assert float(mass.sum()) == pytest.approx(1, abs=1e-9 if step == 1 else 1e-7)  # seconds in days are rounded
     drawn = gentk.sample(model, 20_000, seed=5, batch_size=20_000, cond={"known": {"flag": "yes"}})["x"][:, 1]
     k = drawn / step - round(20_000 / step)
     assert float((k - k.round()).abs().max()) < 1e-3
@@ -156,8 +158,12 @@ def test_a_column_of_one_value_has_one_bin_and_is_that_value(column: Column) -> 
     """Seven, or seven seconds past a day far from the origin."""
     step = resolution(column) or 1.0
     value = round(20_000 / step + 7) * step
-    edges = cuts.cut(torch.full((50,), value, dtype=torch.float64), 8, column)
-    assert int(cuts.used(edges).sum()) == 1 and cuts.tails(edges, resolution(column)) == []
+    for near in range(50):
+        edges = cuts.cut(torch.full((50,), value + near * step, dtype=torch.float64), 8, column)
+        assert int(cuts.used(edges).sum()) == 1 and cuts.tails(edges, resolution(column)) == []
+        ends = torch.tensor([value + near * step, value + (near + 1) * step], dtype=torch.float64)
+        both = cuts.cut(ends.repeat_interleave(9), 4, column)  # nor has a column of two whole numbers a tail
+        assert cuts.tails(both, resolution(column)) == []
     model = learned(Flagged(torch.full((50,), value, dtype=torch.float64), torch.arange(50) % 2, column))
     assert float(density(model, torch.tensor([value], dtype=torch.float64), 0)) * (resolution(column) or 1) == pytest.approx(1, abs=1e-6)
     assert density(model, torch.tensor([value + 2 * step, value - 2 * step], dtype=torch.float64), 0).tolist() == [0, 0]
@@ -182,6 +188,12 @@ def test_numbers_that_an_edge_cannot_tell_apart_keep_their_bin() -> None:
     edges = cuts.cut(x, 4, Column(name="x"))
     found = cuts.log_volume(edges, x, cuts.state(edges, x), 0.0)
     assert bool(found.isfinite().all()) and cuts.tails(edges, 0.0)[-1].way == 1
+
+
+def test_a_single_bin_given_by_hand_has_no_tail() -> None:
+    edges, x = torch.tensor([0.0, 5.0, cuts.BEYOND], dtype=torch.float64), torch.tensor([-0.1, 1.0, 5.1], dtype=torch.float64)
+    for step in (0.0, 1.0):
+        assert cuts.log_volume(edges, x, cuts.state(edges, x), step).exp().tolist() == pytest.approx([math.inf, 5, math.inf])
 
 
 # ---- weights
