@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from gentk.columns import valid
+from gentk.columns import resolution, valid
 from gentk.errors import UsageError, did_you_mean
 from gentk.protocols import Batch, DataSpec, Noise
 
@@ -29,10 +28,10 @@ class BayesNet(nn.Module):
     likeliest of all (Chow & Liu 1968), away from the first column; of each pair over the rows that have both. Its state is parent (V,)
     int64, −1 of the root, and tables (V, S, S) float64 with S the most states of a variable, of which `table(v)` shows what is used.
 
-    Numbers of a table are cut into bins of equal counts, `edges{v}` (bins + 1,), and are uniform within one; a number that often has one
-    value has a bin for it (see `cuts`). log p(x) is then a density of the numbers, −∞ beyond the edges, and a mass of the states and of
-    such values. Where cells are missing, log p(x) is of those that are there, and the tables of a tree are fitted by EM, from the pairs
-    that are there on; a graph with two parents somewhere needs whole rows.
+    Numbers of a table are cut into bins of equal counts, `edges{v}` (bins + 1,), uniform within and with tails at both ends; a number that
+    often has one value has a bin for it (see `cuts`). log p(x) is then a density of the numbers and a mass of the states and of such
+    values; −∞ beyond such a value that is the least or the greatest. Where cells are missing, log p(x) is of those that are there, and the
+    tables of a tree are fitted by EM, from the pairs that are there on; a graph with two parents somewhere needs whole rows.
     """
 
     Config = BayesNetConfig
@@ -56,6 +55,7 @@ class BayesNet(nn.Module):
         if x.classes > max(self.sizes):  # fewer: a declared state that these data happen not to have
             raise UsageError(f"the states of the graph are {max(self.sizes)} at most, these data have {x.classes} classes")
         self.numbers = [v for v, number in enumerate(cut) if number]
+        self.steps = {v: resolution(x.columns[v]) for v in self.numbers}
         self.gaps = any(column.missing for column in x.columns)
         self._found: tuple[trees.Tree | None, list[int], list[list[int]]] | None = None
         if config.parents is None:
@@ -181,7 +181,7 @@ class BayesNet(nn.Module):
         return told
 
     def update(self, stats: Mapping[str, Tensor]) -> dict[str, float]:
-        """The tables. What it tells is the log-likelihood before, of numbers within the edges."""
+        """The tables. What it tells is the log-likelihood before, of numbers that can be."""
         total = float(stats["log_likelihood"]) if self.gaps else 0.0
         for v in range(len(self.sizes)):
             counts = stats[f"counts{v}"]
@@ -216,8 +216,8 @@ class BayesNet(nn.Module):
         return tree
 
     def _volume(self, x: Tensor, states: Tensor) -> Tensor:
-        """(n,) log of the volume of the bins that a row's numbers are in."""
-        return torch.stack([cuts.log_volume(self.edges(v), x[:, v].double(), states[:, v]) for v in self.numbers]).sum(0)
+        """(n,) −log of the density of a row's numbers in the bins that they are in."""
+        return torch.stack([cuts.log_volume(self.edges(v), x[:, v].double(), states[:, v], self.steps[v]) for v in self.numbers]).sum(0)
 
     def _row(self, states: Tensor, noise: Noise) -> Tensor:
         """Rows of the data (n, V) of their states: numbers drawn within their bins, as their columns can hold them."""
@@ -225,7 +225,7 @@ class BayesNet(nn.Module):
         if self.numbers:
             u = noise.fork("within").uniform(len(self.numbers)).to(x)
             for i, v in enumerate(self.numbers):
-                x[:, v] = cuts.within(self.edges(v), states[:, v], u[:, i])
+                x[:, v] = cuts.within(self.edges(v), states[:, v], u[:, i], self.steps[v])
             return valid(x, self.data.leaves["x"].columns)
         return x
 
@@ -336,7 +336,7 @@ class BayesNet(nn.Module):
     def _states(self, v: int) -> list[str]:
         states = self.config.states[v]
         if v in self.numbers:
-            return [f"{low:g} to {high:g}" if high < cuts.BEYOND else "none" for low, high in pairwise(self.edges(v).tolist())]
+            return cuts.names(self.edges(v), self.steps[v])
         names = self.data.leaves["x"].names
         return list(states) if not isinstance(states, int) else list(names) if len(names) == states else [str(i) for i in range(states)]
 

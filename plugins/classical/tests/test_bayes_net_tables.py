@@ -299,7 +299,7 @@ def test_the_density_of_numbers_integrates_to_one_and_is_the_share_over_the_widt
     columns = (Column(name="a"), Column(name="flag", kind="category", names=("no", "yes")))
     data.spec = DataSpec(modality="table", leaves={"x": Leaf(shape=(2,), double=True, columns=columns)})
     model = learned(data, bins=5, smoothing=0)
-    grid = torch.linspace(float(data.x[:, 0].min()), float(data.x[:, 0].max()), 200_001, dtype=torch.float64)
+    grid = torch.linspace(-20, 25, 200_001, dtype=torch.float64)
     middle = (grid[1:] + grid[:-1]) / 2
     total = sum(log_prob(model, {"x": torch.stack([middle, torch.full_like(middle, s)], 1)}).exp().sum() for s in (0, 1))
     assert float(total * (grid[1] - grid[0])) == pytest.approx(1, abs=1e-3)
@@ -308,7 +308,6 @@ def test_the_density_of_numbers_integrates_to_one_and_is_the_share_over_the_widt
     found = float(log_prob(model, {"x": torch.tensor([[at, math.nan]])}).exp())
     share = ((data.x[:, 0] >= edges[2]) & (data.x[:, 0] < edges[3])).double().mean()
     assert found == pytest.approx(float(share / (edges[3] - edges[2])), rel=1e-9)
-    assert float(log_prob(model, {"x": torch.tensor([[1e9, 1.0]])})) == -math.inf
     assert model.logged[-1]["log_likelihood"] < float(log_prob(model, {"x": data.x}).mean())
     now = model.update(model.statistics({"x": data.x}))["log_likelihood"]
     assert now == pytest.approx(float(log_prob(model, {"x": data.x}).mean()), abs=1e-10)
@@ -326,7 +325,7 @@ def test_draws_of_a_table_have_its_laws_and_its_kinds_of_number() -> None:
     for v in (0, 2, 4):
         real = data.x[:, v][~data.x[:, v].isnan()].numpy()
         assert stats.ks_2samp(x[:, v].numpy(), real).statistic < 0.06
-        assert x[:, v].min() >= real.min() and x[:, v].max() <= real.max()
+        assert ((x[:, v] < real.min()) | (x[:, v] > real.max())).double().mean() < 0.02
     assert np.corrcoef(x[:, 0], x[:, 2])[0, 1] > 0.85
     given = gentk.sample(model, 2000, seed=2, cond={"known": {"a": 2.5}})["x"]
     near = data.x[((data.x[:, 0] - 2.5).abs() < 0.5) & ~data.x[:, 2].isnan(), 2]
