@@ -8,12 +8,17 @@
 # ///
 """Fitting and imputing the same table, here and in scikit-learn: mixtures, kernel densities, and filling in what is missing.
 
-    uv run benchmarks/tables.py [--rows 5000] [--columns 10] [--repeats 5] [--threads 2]
+    uv run benchmarks/tables.py [--rows 5000] [--columns 10] [--repeats 5] [--threads 2] [--apart]
+
+--apart: each side in processes of its own, in turn. In one process the idle threads of either library wait on cores that the other needs.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -68,6 +73,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("rows", 5000), ("columns", 10), ("repeats", 5), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--only", nargs=2, metavar=("TASK", "SIDE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     whole, gaps = Rows(options.rows, options.columns), Rows(options.rows, options.columns, 0.1)
@@ -96,7 +103,23 @@ def main() -> None:
     with threadpool_limits(options.threads):
         for title, (mine, peers) in tasks.items():
             runs = {"gentk": mine, "scikit-learn": peers}
-            report(f"{title}, {options.rows} × {options.columns}", compare(runs, options.repeats), "scikit-learn")
+            if options.only:
+                if options.only[0] == title:
+                    print(*compare({"": runs[options.only[1]]}, options.repeats)[""])
+                continue
+            times = apart(title, list(runs), options.repeats) if options.apart else compare(runs, options.repeats)
+            report(f"{title}, {options.rows} × {options.columns}", times, "scikit-learn")
+
+
+def apart(task: str, sides: list[str], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each side, the median of a process of its own in each of so many rounds."""
+    found: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(rounds):
+        for side in sides:
+            line = [sys.executable, *sys.argv, "--only", task, side]
+            taken = subprocess.run(line, capture_output=True, text=True, check=True).stdout.split()
+            found[side].append(statistics.median(map(float, taken)))
+    return found
 
 
 if __name__ == "__main__":
