@@ -28,8 +28,9 @@ import torch
 from torch import Tensor
 
 import gentk
-from gentk import noise, sampling
+from gentk import noise
 from gentk.host import lookup
+from gentk.inference import sampling
 from gentk.training import Trainer
 from gentk.training import gradient as rounds
 from gentk.training.averages import Average

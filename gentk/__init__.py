@@ -8,22 +8,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import moved
+
 if TYPE_CHECKING:
-    from .classification import classify as classify
-    from .encoding import encode as encode
     from .gaussian.guidance import guided as guided
     from .host.hookspecs import hookimpl as hookimpl
     from .host.lookup import dataset as dataset
     from .host.lookup import recipe as recipe
     from .host.lookup import sampler as sampler
     from .host.lookup import schedule as schedule
-    from .imputation import impute as impute
-    from .interpolation import interpolate as interpolate
-    from .likelihood import log_prob as log_prob
-    from .reconstruction import reconstruct as reconstruct
-    from .sampling import finish as finish
-    from .sampling import sample as sample
-    from .sampling import stream as stream
+    from .inference.classification import classify as classify
+    from .inference.encoding import encode as encode
+    from .inference.imputation import impute as impute
+    from .inference.interpolation import interpolate as interpolate
+    from .inference.likelihood import log_prob as log_prob
+    from .inference.reconstruction import reconstruct as reconstruct
+    from .inference.sampling import finish as finish
+    from .inference.sampling import sample as sample
+    from .inference.sampling import stream as stream
     from .training import train as train
     from .weights import load as load
     from .weights import save as save
@@ -31,28 +33,30 @@ if TYPE_CHECKING:
     from .weights.push import push as push
 
 _LAZY = {  # name: where it lives
-    "classify": "gentk.classification",
+    "classify": "gentk.inference.classification",
     "dataset": "gentk.host.lookup",
-    "encode": "gentk.encoding",
-    "finish": "gentk.sampling",
+    "encode": "gentk.inference.encoding",
+    "finish": "gentk.inference.sampling",
     "guided": "gentk.gaussian.guidance",
     "hookimpl": "gentk.host.hookspecs",
-    "impute": "gentk.imputation",
-    "interpolate": "gentk.interpolation",
+    "impute": "gentk.inference.imputation",
+    "interpolate": "gentk.inference.interpolation",
     "load": "gentk.weights",
-    "log_prob": "gentk.likelihood",
+    "log_prob": "gentk.inference.likelihood",
     "pull": "gentk.weights.pull",
     "push": "gentk.weights.push",
     "recipe": "gentk.host.lookup",
-    "reconstruct": "gentk.reconstruction",
-    "sample": "gentk.sampling",
+    "reconstruct": "gentk.inference.reconstruction",
+    "sample": "gentk.inference.sampling",
     "sampler": "gentk.host.lookup",
     "save": "gentk.weights",
     "schedule": "gentk.host.lookup",
-    "stream": "gentk.sampling",
+    "stream": "gentk.inference.sampling",
     "train": "gentk.training",
 }
 __all__ = [*_LAZY, "__version__"]
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -165,7 +165,7 @@ def encoded(dataset: Dataset, kind: type, by: TableEncoding | None = None) -> Da
 
     `by`: an encoding that is fitted already. A class that knows columns says `columns = True`.
     """
-    from .latents import Latents
+    from .data.latents import Latents
 
     leaf = dataset.spec.leaves.get("x")
     if leaf is None or not leaf.columns or len(leaf.shape) != 1 or leaf.classes or getattr(kind, "columns", False):

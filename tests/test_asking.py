@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 import gentk
-from gentk.asking import checked, options_of, parts
 from gentk.errors import UsageError
+from gentk.inference.asking import checked, options_of, parts
 from tests.closed_forms import TwoGaussians
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 import gentk
-from gentk.classification import confusion, log_evidence, log_joint, log_prior
 from gentk.errors import UsageError
 from gentk.gaussian.schedules import Cosine
+from gentk.inference.classification import confusion, log_evidence, log_joint, log_prior
 from gentk.protocols import Batch, DataSpec, Leaf, Prediction
 from tests.closed_forms import TwoGaussians
 

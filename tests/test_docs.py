@@ -54,7 +54,7 @@ def test_every_command_line_in_the_documents_exists(page: str, line: str) -> Non
     options = [w for w in words if w.startswith("--") and w not in ("--help", "--json")]
     words = re.sub(r"--(weights|guide) (runs/|someone/|USER/)?[\w@-]+(?!\S)", "", line).split("gentk", 1)[1].split()  # what a reader has
     if words[0] == "sample":
-        from gentk.cli.sample import command
+        from gentk.cli.commands.sample import command
 
         real = command(words[1:], resilient=False)
     else:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import gentk
 from gentk.errors import UsageError
 from gentk.gaussian.schedules import Cosine
-from gentk.imputation import hidden_at_random
+from gentk.inference.imputation import hidden_at_random
 from gentk.protocols import Batch, Noise
 from tests.closed_forms import Normal
 from tests.gaussian import test_editing as editing

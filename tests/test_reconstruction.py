@@ -12,9 +12,9 @@ from torch import Tensor, nn
 import gentk
 from gentk.errors import UsageError
 from gentk.gaussian.schedules import Cosine
-from gentk.interpolation import interpolate, seeds
+from gentk.inference.interpolation import interpolate, seeds
+from gentk.inference.reconstruction import mse, psnr
 from gentk.protocols import Batch, Leaf
-from gentk.reconstruction import mse, psnr
 from tests.closed_forms import Linear, TwoGaussians
 from tests.gaussian.test_editing import Normal
 

@@ -12,8 +12,8 @@ from gentk.errors import UsageError
 from gentk.gaussian.samplers import DDIM, Ancestral, Euler
 from gentk.gaussian.solvers import DPMpp2M, Heun
 from gentk.host.lookup import build_model
+from gentk.inference.sampling import default_sampler, sample, stream
 from gentk.protocols import Batch, DataSpec, Leaf, Noise
-from gentk.sampling import default_sampler, sample, stream
 
 IMAGES = DataSpec(
     modality="image",

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import gentk
-from gentk.classification import classify
-from gentk.encoding import encode
-from gentk.imputation import impute
-from gentk.interpolation import interpolate, seeds
+from gentk.inference.classification import classify
+from gentk.inference.encoding import encode
+from gentk.inference.imputation import impute
+from gentk.inference.interpolation import interpolate, seeds
 from gentk.stages import heard, listener, stages
 
 N = 6

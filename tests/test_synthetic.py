@@ -151,6 +151,6 @@ def test_a_recipe_with_it_survives_its_file(name: str, tmp_path: Path) -> None:
 
 
 def test_its_options_are_light() -> None:
-    code = "import gentk.synthetic, sys; gentk.synthetic.Options; print({'torch', 'numpy'} & set(sys.modules))"
+    code = "import gentk.data.synthetic, sys; gentk.data.synthetic.Options; print({'torch', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -16,8 +16,8 @@ from .progress import progress
 from .subject import Subject
 
 if TYPE_CHECKING:
+    from ..inference.sampling import Samples
     from ..protocols import Step
-    from ..sampling import Samples
     from ..training.distributed import Ranks
 
 MOST_FRAMES = 60  # of an animation: more cannot be told apart
@@ -68,7 +68,7 @@ def draw(found: Subject, request: Request) -> None:
 
 def prepared(found: Subject, request: Request) -> Any:
     """The model on its device, in its number format."""
-    from ..sampling import pick_device
+    from ..inference.sampling import pick_device
     from ..weights.folder import read
 
     model = read(found.folder)
@@ -102,7 +102,7 @@ def run(model: Any, request: Request, advance: Callable[[Step, int], None], rank
     """The samples, each rank's share drawn by itself and gathered, and the first batch's states where an animation is wanted."""
     import torch
 
-    from ..sampling import finish, sample
+    from ..inference.sampling import finish, sample
 
     frames: list[Any] = []
 

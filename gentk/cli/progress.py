@@ -25,7 +25,7 @@ def progress(title: str, n: int, *, silent: bool = False) -> Iterator[Advance]:
 
 
 def _done(step: Step, first: int) -> float:
-    from ..sampling import as_batch
+    from ..inference.sampling import as_batch
 
     rows = len(next(iter(as_batch(step.x).values())))
     return first + rows * step.index / max(step.total, 1)

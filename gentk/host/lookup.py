@@ -74,7 +74,7 @@ def one(kind: str) -> str:
 
 
 def _core(kind: str) -> list[Any]:
-    from .. import builtin
+    from . import builtin
 
     hook = getattr(builtin, f"gentk_{kind}", None)
     return list(hook()) if hook else []

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..files import read_arrays, replacing
 from .base import ARRAYS, Modality, leaf
-from .files import read_arrays, replacing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -68,8 +68,8 @@ class Modality(ABC):
         full. `gaps`: missing numbers are NaN, else refused. Raises UsageError."""
         import numpy as np
 
+        from ..files import read_arrays
         from .arrays import read_x
-        from .files import read_arrays
 
         double = spec.leaves["x"].double and Path(path).suffix.lower() in ARRAYS
         x = read_x(path, spec.shape) if double else self.read(path, spec.shape)
@@ -93,7 +93,7 @@ class Modality(ABC):
 
     def animate(self, frames: Iterable[Batch], spec: DataSpec, path: Path, *, seconds: float = 4.0) -> None:
         """Writes a looping .gif or .webp of `seconds`, and holds its last frame. Raises UsageError."""
-        from .files import save_animation
+        from ..files import save_animation
 
         self.check_animation(path)
         save_animation(self.frames(frames, spec), Path(path), seconds)
@@ -109,7 +109,7 @@ class Modality(ABC):
 
 def writable(path: Path, *, folder: bool = False) -> None:
     """Raises UsageError where the folder of `path` is missing or not ours to write in, and for what can be no file of ours."""
-    from .files import destination
+    from ..files import destination
 
     place = path if folder and path.is_dir() else destination(path)
     if place is None:

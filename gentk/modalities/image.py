@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..files import replacing_folder, save_picture
 from ..text import note
 from .arrays import read_x, save_arrays
 from .base import ARRAYS, Modality, leaf
-from .files import replacing_folder, save_picture
 from .pictures import SUFFIXES, common_span, opacity, read_picture
 
 if TYPE_CHECKING:

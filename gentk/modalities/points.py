@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..files import save_picture
 from ..protocols import DataSpec, Leaf
+from ..style import ONE, PALE, RULE, Limits, limits, literal
 from .arrays import read_x, save_arrays
 from .base import ARRAYS, Modality, leaf
-from .files import save_picture
 from .rows import TEXT, read_rows, save_rows
 
 if TYPE_CHECKING:
@@ -21,12 +22,7 @@ if TYPE_CHECKING:
     from ..protocols import Batch
 
 
-Limits = tuple[tuple[float, float], tuple[float, float]]
 PIXELS, DPI = 640, 160
-INK, RULE, PALE = "#1f2937", "#e5e7eb", "#6b7280"
-ONE = "#2b5c8a"
-"""The colour of points that have no class."""
-CLASSES = ("#2b5c8a", "#d1662c", "#3c8d5a", "#b8434e", "#7a5aa6", "#8a6d3b", "#c7679f", "#5f6b7a", "#a0a02c", "#2fa3b5")
 
 
 class Points(Modality):
@@ -79,23 +75,6 @@ class Points(Modality):
         return [_scatter(state, spec, span) for state in states]
 
 
-def limits(states: list[NDArray[Any]], *, equal: bool = True) -> Limits:
-    """A square around nearly all points: a few far outliers shall not shrink the rest to a dot. `equal`: whose sides are as long as each
-    other in the points' units, else each as long as it must be, for numbers of different units."""
-    import numpy as np
-
-    if not states or not states[0].size:
-        return (-1, 1), (-1, 1)
-    ends = []
-    for x in states:
-        plane = x[:, :2] if x.shape[1] > 1 else np.repeat(x, 2, 1)
-        ends.append(np.quantile(np.nan_to_num(plane), [0.002, 0.998], axis=0))
-    low, high = np.min([e[0] for e in ends], 0), np.max([e[1] for e in ends], 0)
-    centre, half = (low + high) / 2, np.maximum((high - low) * 0.56, 1e-3 if equal else 1e-9 + 1e-3 * np.abs(high))
-    half = np.full(2, half.max()) if equal else half
-    return (float(centre[0] - half[0]), float(centre[0] + half[0])), (float(centre[1] - half[1]), float(centre[1] + half[1]))
-
-
 def _scatter(batch: Batch, spec: DataSpec, span: Limits) -> PIL.Image.Image:
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -103,7 +82,7 @@ def _scatter(batch: Batch, spec: DataSpec, span: Limits) -> PIL.Image.Image:
     from PIL import Image as Pillow
 
     from ..columns import named
-    from ..plots.keys import classes, column_of, literal
+    from ..legends import classes, column_of
 
     x, labels = leaf(batch), leaf(batch, "label").reshape(-1) if "label" in batch else None
     key = classes(labels, spec.conditions.get("label"))

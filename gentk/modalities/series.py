@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..files import read_arrays, save_picture
+from ..style import CLASSES, INK, PALE
 from .arrays import save_arrays
 from .base import ARRAYS, Modality, leaf
-from .files import read_arrays, save_picture
-from .points import CLASSES, INK, PALE
 from .rows import TEXT
 from .steps import counted, last_steps, measured, read_series, save_steps
 
@@ -105,8 +105,8 @@ def _span(states: Sequence[Batch]) -> Span:
 
 
 def _drawn(batch: Batch, spec: DataSpec, columns: int | None, span: Span) -> PIL.Image.Image:
-    from ..plots.keys import classes
-    from ..plots.style import DASHES, WIDE, calm, dated, drawn, sheet
+    from ..legends import classes
+    from ..style import DASHES, WIDE, calm, dated, drawn, sheet
 
     found = counted(batch)
     if not found:
@@ -154,7 +154,7 @@ def _times(batch: Batch, spec: DataSpec, steps: int) -> tuple[Any, str]:
     import numpy as np
     from matplotlib.dates import date2num
 
-    from ..plots.style import moments
+    from ..style import moments
 
     starts = set(leaf(batch, "time").reshape(-1).tolist()) if "time" in batch else {0}
     clock = spec.leaves["x"].clock
@@ -167,8 +167,8 @@ def _channels(spec: DataSpec, count: int, classed: bool) -> list[Any]:
     from matplotlib.lines import Line2D
 
     from ..columns import named
-    from ..plots.keys import MOST, literal, shortened
-    from ..plots.style import DASHES
+    from ..legends import MOST, shortened
+    from ..style import DASHES, literal
 
     columns = named(spec.leaves["x"])[: min(count, MOST)]
     if len(columns) < 2 and not spec.leaves["x"].columns:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..dates import time_of
 from ..errors import UsageError
+from ..files import read_arrays, replacing
 from .base import ARRAYS, leaf
 from .cells import Cells, decimal_of, missing, number, read_cells
-from .files import read_arrays, replacing
 from .rows import condition, condition_cells, plain, scalars
 
 if TYPE_CHECKING:

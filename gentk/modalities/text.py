@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..files import read_arrays, replacing
 from ..vocabulary import cut, joined
 from .arrays import fits, save_arrays
 from .base import ARRAYS, Modality, leaf
 from .cells import read_text
-from .files import read_arrays, replacing
 
 if TYPE_CHECKING:
     import numpy as np

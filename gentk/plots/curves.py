@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..modalities.points import CLASSES, INK
-from .style import DASHES, WIDE, figure, legend, line, named
+from ..style import CLASSES, DASHES, INK, WIDE, figure, legend, line, named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

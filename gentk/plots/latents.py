@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..modalities.points import INK, ONE
-from .keys import colour, literal, shortened
-from .style import figure, named
+from ..legends import colour, shortened
+from ..style import INK, ONE, figure, literal, named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..modalities.points import INK, ONE, limits
-from .keys import classes
-from .style import WIDE, calm, named, sheet
+from ..legends import classes
+from ..style import INK, ONE, WIDE, calm, limits, named, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..modalities.points import CLASSES, INK, ONE, PALE, Limits, limits
-from . import keys
-from .style import WIDE, calm, figure, named, sheet
+from .. import legends
+from ..style import CLASSES, INK, ONE, PALE, WIDE, Limits, calm, figure, limits, literal, named, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +77,8 @@ def scatter(
     span = limits([real, generated], equal=equal)
     made, axes = figure(WIDE, 3.6, 3)
     labels = classes[:2] if classes else (None, None)
-    key = keys.classes(np.concatenate([part for part in labels if part is not None]) if classes else None, classes[2] if classes else None)
+    met, leaf = (np.concatenate([part for part in labels if part is not None]), classes[2]) if classes else (None, None)
+    key = legends.classes(met, leaf)
     colours = (INK, REAL) if classes else (ONE, MADE)
     pairs = list(zip((real, generated), colours, titles, labels, strict=True))
     handles = key.handles() if len(key.entries) <= 10 else []
@@ -88,7 +88,7 @@ def scatter(
             about = {"s": 3.0 if len(cloud) > 400 else 9.0, "alpha": 0.45 if len(cloud) > 400 else 0.75, "linewidths": 0}
             one.scatter(cloud[:, 0], cloud[:, 1], c=key.of(label, colour) if alone else colour, **about)
             if alone:
-                handles.append(keys.dot(f"{name}{' (in both)' if classes else ''}, n = {len(cloud):,}", colour))
+                handles.append(legends.dot(f"{name}{' (in both)' if classes else ''}, n = {len(cloud):,}", colour))
         one.set(xlim=span[0], ylim=span[1], box_aspect=1)
         named(one, title, names[0], names[1] if one is axes[0] else "")
     below(made, handles)
@@ -119,7 +119,7 @@ def matrix(real: NDArray[Any], generated: NDArray[Any], titles: tuple[str, str],
                     axes.scatter(part[:, across], part[:, up], color=colour, linewidths=0, **about)
                     axes.set(ylim=spans[up])
             named(axes, "", names[across] if up == count - 1 else "", names[up] if across == 0 and up else "")
-    below(made, [keys.dot(f"{title}, n = {len(part):,}", colour) for part, colour, title in clouds[::-1]])
+    below(made, [legends.dot(f"{title}, n = {len(part):,}", colour) for part, colour, title in clouds[::-1]])
     return made
 
 
@@ -170,9 +170,9 @@ def histogram(
 def _over(made: Figure, axes: Any, cloud: NDArray[Any], labels: NDArray[Any] | None, about: Leaf | None) -> None:
     """The data on top of a ground, and what their dots mean below it."""
     few = len(cloud) <= 400
-    key = keys.classes(labels, about)
+    key = legends.classes(labels, about)
     axes.scatter(cloud[:, 0], cloud[:, 1], s=9 if few else 2.5, c=key.of(labels, MADE), alpha=0.8 if few else 0.35, linewidths=0)
-    below(made, key.handles() or [keys.dot(f"data, n = {len(cloud):,}", MADE)])
+    below(made, key.handles() or [legends.dot(f"data, n = {len(cloud):,}", MADE)])
 
 
 def _scale(made: Figure, axes: Any, shown: Any, label: str) -> None:
@@ -211,9 +211,9 @@ def classes(log_p: NDArray[Any], log_prior: NDArray[Any], span: Limits, cloud: N
     shade: Any = REAL if labels is None else [CLASSES[int(label) % len(CLASSES)] for label in labels]
     axes.scatter(cloud[:, 0], cloud[:, 1], s=3.5, c=shade, alpha=0.4, linewidths=0)
     axes.set(xlim=span[0], ylim=span[1])
-    key = [Line2D([], [], color=colours[k], label=keys.literal(name)) for k, name in enumerate(names)]
+    key = [Line2D([], [], color=colours[k], label=literal(name)) for k, name in enumerate(names)]
     key.append(Line2D([], [], color=INK, linewidth=1.6, label="where the likelier class changes"))
     if labels is None:
-        key.append(keys.dot("data", REAL))
+        key.append(legends.dot("data", REAL))
     below(made, key)
     return made

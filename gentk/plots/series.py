@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from ..modalities.points import CLASSES, INK, ONE, RULE
-from .keys import shortened
-from .style import WIDE, calm, dated, legend, moments, named, sheet
+from ..legends import shortened
+from ..style import CLASSES, INK, ONE, RULE, WIDE, calm, dated, legend, moments, named, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

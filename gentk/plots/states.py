@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..modalities.base import leaf
+from ..style import beside, drawn
 from .panels import panels
-from .style import beside, drawn
 
 if TYPE_CHECKING:
     import PIL.Image

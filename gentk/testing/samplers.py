@@ -104,7 +104,7 @@ def sampler_state(trial: SamplerTrial) -> None:
 
 def _takes_turns(able: ModelTrial, sampler: Any) -> None:
     """Two draws alone, then by turns."""
-    from ..sampling import as_batch, stream
+    from ..inference.sampling import as_batch, stream
 
     def begin(seed: int) -> Iterator[Step]:
         return stream(able.model, ROWS, seed=seed, sampler=sampler, cond=able.required(ROWS))

@@ -81,7 +81,7 @@ def _differing(shipped: Any, wanted: Any) -> str:
 @check("weights")
 def weights_sample(trial: WeightsTrial) -> None:
     """A few samples from the shipped weights, drawn as they recommend, are finite and in the range of the data."""
-    from ..sampling import default_sampler, final_data, sample
+    from ..inference.sampling import default_sampler, final_data, sample
 
     try:
         sampler = default_sampler(trial.model)

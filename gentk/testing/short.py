@@ -38,7 +38,7 @@ def shortened(recipe: Recipe) -> Recipe:
 
 def quick(sampler: Any) -> Any:
     """The sampler with few steps, where it takes any number of them."""
-    from ..sampling import with_options
+    from ..inference.sampling import with_options
 
     if not isinstance(getattr(sampler, "steps", None), int) or sampler.steps <= STEPS:
         return sampler

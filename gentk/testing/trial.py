@@ -17,8 +17,8 @@ from .short import EXAMPLES, STOP, copied, no_downloads, quick, rounds, shortene
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..inference.sampling import Samples
     from ..recipes import Recipe
-    from ..sampling import Samples
 
 SMALL = 8  # batch size where the data are made up for a recipe that is not one for checks
 N = 16  # samples drawn, examples asked about
@@ -193,7 +193,7 @@ class ModelTrial:
 
     def recommended(self, model: Any) -> Any:
         """The sampler that the weights shall recommend: the recipe's, or the default of what can be sampled."""
-        from ..sampling import default_sampler
+        from ..inference.sampling import default_sampler
 
         chosen = self.recipe.sampler
         if chosen.name:
@@ -226,10 +226,10 @@ class ModelTrial:
     def samplers(self) -> list[Any]:
         """The default sampler, the core's first for every other capability that the model has, and the plugin's own that fit. Raises Skip
         where there is none."""
-        from ..builtin import gentk_samplers
+        from ..host.builtin import gentk_samplers
         from ..host.specs import resolve
+        from ..inference.sampling import default_sampler
         from ..protocols import can
-        from ..sampling import default_sampler
 
         try:
             found = [default_sampler(self.model)]
@@ -250,7 +250,7 @@ class ModelTrial:
 
     def draw(self, n: int = N, *, sampler: Any, model: Any = None, cond: Mapping[str, Any] | None = None, **how: Any) -> Samples:
         """n samples; `how` as `gentk.sample` takes it (seed, batch_size)."""
-        from ..sampling import sample
+        from ..inference.sampling import sample
 
         asked = {**self.required(), **(cond or {})}
         return sample(self.model if model is None else model, n, sampler=sampler, cond=asked, **how)

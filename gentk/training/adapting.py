@@ -13,9 +13,9 @@ from typing import Any
 
 from ..errors import GentkError, UsageError
 from ..host import lookup, resolve
+from ..inference.sampling import default_sampler, stream
 from ..protocols import Dataset, DataSpec, StatisticsModel, can
 from ..recipes import Recipe
-from ..sampling import default_sampler, stream
 from ..text import cause, one_line
 from ..weights.skeleton import skeleton
 from .fitting import fitting, statistical

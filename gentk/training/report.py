@@ -10,7 +10,7 @@ from ..runs import Run
 def loss_picture(run: Run) -> Path:
     """Draw the run's loss, training and validation. Returns where it is."""
     from ..plots.curves import loss
-    from ..plots.style import save
+    from ..style import save
 
     save(loss({run.folder.name: run}), run.picture)
     return run.picture

@@ -17,10 +17,10 @@ import torch
 from .. import recipes
 from ..errors import GentkError, Interrupted, UsageError
 from ..host import lookup, resolve
+from ..inference.sampling import default_sampler, pick_device
 from ..protocols import Dataset, Sampler
 from ..recipes import Recipe
 from ..runs import BEST, Run
-from ..sampling import default_sampler, pick_device
 from ..text import cause
 from ..weights import folder as weights
 from ..weights.preview import preview

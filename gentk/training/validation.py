@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from ..errors import GentkError
+from ..inference.sampling import evaluating
 from ..noise import Philox
 from ..protocols import Batch, Likelihood, Phase, can
-from ..sampling import evaluating
 from ..text import cause
 from .averages import under
 from .gradient import micro_batches

@@ -9,8 +9,8 @@ from typing import Any
 from ..errors import GentkError, UsageError, did_you_mean
 from ..host import lookup
 from ..host.specs import resolve
+from ..inference.sampling import default_sampler, sample
 from ..protocols import Batch, Watch
-from ..sampling import default_sampler, sample
 from ..text import cause
 from .order import fetch, some
 

@@ -111,7 +111,7 @@ def _remote(repo: str, notes: list[str], trial: bool) -> Listing | None:
 def _packed(
     located: Located, config: Mapping[str, Any], repo: str, license: str, remote: Listing | None, notes: list[str], scratch: Path
 ) -> Parcel:
-    from ..sampling import pick_device
+    from ..inference.sampling import pick_device
 
     folder = located.folder
     model = read(folder, device=str(pick_device("auto")))

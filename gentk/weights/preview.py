@@ -20,7 +20,7 @@ PREVIEWS = {"points": 2000}  # examples in a preview; 16 of anything that is a p
 def preview(model: Any, sampler: Sampler, path: Path) -> None:
     """The same samples (seed 0) each time, in the format that the modality prefers."""
     from ..host.lookup import modality
-    from ..sampling import final_data, sample
+    from ..inference.sampling import final_data, sample
 
     data = final_data(model)
     kind = modality(data.modality)
@@ -30,7 +30,7 @@ def preview(model: Any, sampler: Sampler, path: Path) -> None:
 
 def sampler_of(model: Any) -> Sampler | None:
     """None for what draws nothing by itself: an autoencoder, a classifier."""
-    from ..sampling import default_sampler
+    from ..inference.sampling import default_sampler
 
     try:
         return default_sampler(model)
@@ -47,7 +47,7 @@ def found(folder: Path, suffix: str) -> Path | None:
 def suffix_of(model: Any) -> str:
     """"" for a modality whose format no repository of weights holds."""
     from ..host.lookup import modality
-    from ..sampling import final_data
+    from ..inference.sampling import final_data
 
     suffix = str(modality(final_data(model).modality).default_suffix)
     return suffix if allowed(f"samples/preview{suffix}") else ""

@@ -38,7 +38,7 @@ def pull(name: str, out: str | Path | None = None) -> Path:
 
 def pulled(name: str, out: str | Path | None = None) -> Pulled:
     """`pull`, and what there is to say about it."""
-    from ..modalities.files import replacing_folder
+    from ..files import replacing_folder
 
     found = repository(name)
     if found is None:

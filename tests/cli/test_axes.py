@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from gentk.cli import clouds, densities, waiting
-from gentk.cli.axes import Shown, shown, two
-from gentk.cli.plot import app
+from gentk import style
+from gentk.cli import waiting
+from gentk.cli.commands.plot import app, clouds, densities
+from gentk.cli.commands.plot.axes import Shown, shown, two
 from gentk.cli.subject import Subject
 from gentk.errors import UsageError
 from gentk.host import lookup
-from gentk.plots import planes, style
+from gentk.plots import planes
 from gentk.protocols import Batch, Column, DataSpec, Leaf, Noise
 from gentk.stages import stages
 from gentk.weights import folder

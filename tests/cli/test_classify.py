@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gentk.cli import run
-from gentk.cli.classify import score
+from gentk.cli.commands.classify import score
 
 MOONS = ["--weights", "ddpm/moons", "-o", "steps=8"]
 

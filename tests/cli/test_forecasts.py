@@ -13,8 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from gentk.cli import forecasts
-from gentk.cli.plot import app
+from gentk.cli.commands.plot import app, forecasts
 from gentk.errors import UsageError
 from gentk.host import lookup
 from gentk.plots import series

@@ -14,8 +14,8 @@ from PIL import Image
 
 import gentk
 from gentk.cli import run
+from gentk.cli.commands.impute import commonest, mean
 from gentk.cli.globals import hoist
-from gentk.cli.impute import commonest, mean
 from gentk.cli.out import numbers
 from gentk.conditions import File
 from gentk.padding import counted
@@ -152,7 +152,7 @@ def test_any_data_set_works_in_torchs_loader(workers: int) -> None:
 # ---------------------------------------------------------------- between
 def test_conditions_belong_to_the_ends() -> None:
     """Frame 0 of the second way is the last of the first; each end is what its seed alone draws."""
-    from gentk.interpolation import conditions_at, seeds
+    from gentk.inference.interpolation import conditions_at, seeds
 
     model = gentk.load("ddpm/moons")
     cond = conditions_at(model, [0, 1, 5], {})

@@ -16,17 +16,17 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from gentk.cli.densities import lattice
-from gentk.cli.looks import visible, walked
-from gentk.cli.plot import app
+from gentk.cli.commands.plot import app
+from gentk.cli.commands.plot.densities import lattice
+from gentk.cli.commands.plot.looks import visible, walked
 from gentk.errors import UsageError
 from gentk.gaussian.circle import angle
 from gentk.gaussian.samplers import DDIM
 from gentk.gaussian.schedules import Cosine, Karras, LinearBeta, Rectified, at
+from gentk.inference.sampling import sample
 from gentk.noise import Philox
 from gentk.plots import states
 from gentk.runs import Run
-from gentk.sampling import sample
 from gentk.weights import load
 
 

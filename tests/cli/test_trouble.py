@@ -134,8 +134,8 @@ def test_names_of_inner_arguments_are_no_options(line: str, said: str, capsys: p
 
 
 def test_a_method_may_call_its_options_as_our_own_functions_do() -> None:
-    from gentk.cli.likelihood import likelihood
-    from gentk.cli.sample import pairs
+    from gentk.cli.commands.likelihood import likelihood
+    from gentk.cli.commands.sample import pairs
 
     assert pairs(["draws=3", "x=1", "n=2"], {}, likelihood) == {"draws": 3, "x": 1, "n": 2}
 

@@ -33,7 +33,7 @@ def warm() -> None:
     import torch
 
     import gentk.cli.root
-    import gentk.sampling
+    import gentk.inference.sampling
     import gentk.weights.folder  # noqa: F401
 
     torch.set_num_threads(1)

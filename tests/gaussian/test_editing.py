@@ -18,8 +18,8 @@ from gentk.gaussian.likelihood import log_prob
 from gentk.gaussian.samplers import DDIM, Ancestral, Consistency, Euler, RePaint
 from gentk.gaussian.schedules import Cosine, Karras, LinearBeta, Rectified, ZeroTerminal
 from gentk.gaussian.solvers import Dopri5, DPMpp2M, DPMpp2MSDE, Heun, UniPC
-from gentk.interpolation import interpolate, seeds, slerp
-from gentk.likelihood import bits_per_dim, kind_of
+from gentk.inference.interpolation import interpolate, seeds, slerp
+from gentk.inference.likelihood import bits_per_dim, kind_of
 from gentk.noise import Philox
 from gentk.protocols import Batch, DataSpec, Leaf, Prediction, Schedule
 

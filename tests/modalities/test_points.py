@@ -11,8 +11,8 @@ from PIL import ImageColor
 
 from gentk.errors import UsageError
 from gentk.modalities import modality
-from gentk.modalities.points import CLASSES, ONE, PIXELS
 from gentk.protocols import DataSpec, Leaf
+from gentk.style import CLASSES, ONE, PIXELS
 
 POINTS = modality("points")
 PLAIN = DataSpec(modality="points", leaves={"x": Leaf(shape=(2,))})

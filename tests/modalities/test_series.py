@@ -13,10 +13,10 @@ import torch
 from gentk.errors import UsageError
 from gentk.host.lookup import modality as known
 from gentk.modalities import modality
-from gentk.modalities.points import CLASSES
 from gentk.modalities.series import APART, Series, _times, read_series
 from gentk.modalities.table import Table
 from gentk.protocols import Clock, Column, DataSpec, Leaf
+from gentk.style import CLASSES
 from tests.modalities.test_points import near
 
 SERIES = modality("series")

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from gentk.errors import UsageError
+from gentk.files import destination, replacing, replacing_folder
 from gentk.modalities import modality
-from gentk.modalities.files import destination, replacing, replacing_folder
 from gentk.protocols import DataSpec, Leaf
 
 POINTS = DataSpec(modality="points", leaves={"x": Leaf(shape=(2,))})
@@ -124,7 +124,7 @@ def test_a_temporary_name_cannot_be_guessed_and_is_not_followed(tmp_path: Path) 
 
 def test_an_open_file_is_written_into_where_it_stands(tmp_path: Path) -> None:
     """As by a shell: `command --out /dev/stdout >> file`."""
-    code = "from gentk.modalities.files import replacing\nfrom pathlib import Path\n"
+    code = "from gentk.files import replacing\nfrom pathlib import Path\n"
     code += "with replacing(Path('/dev/stdout')) as t:\n    t.write_text('new')\nprint('after')"
     with (tmp_path / "log").open("a") as file:
         file.write("old\n")

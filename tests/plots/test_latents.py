@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from gentk.cli.densities import lattice
-from gentk.cli.latents import measured, quantiles, titles
+from gentk.cli.commands.plot.densities import lattice
+from gentk.cli.commands.plot.latents import measured, quantiles, titles
 from gentk.errors import UsageError
 from gentk.modalities.image import GROUND, Image
-from gentk.modalities.points import CLASSES
 from gentk.plots import latents, planes
 from gentk.plots.rows import alternating, rows
 from gentk.protocols import DataSpec, Leaf
+from gentk.style import CLASSES
 
 SPAN = ((-3.0, 3.0), (-3.0, 3.0))
 DIGITS = DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 8, 8), range=(-1, 1))})

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gentk.cli.densities import lattice
+from gentk.cli.commands.plot.densities import lattice
 from gentk.conditions import Label
 from gentk.gaussian.schedules import Cosine, Karras, LinearBeta, Rectified
-from gentk.likelihood import log_prob
+from gentk.inference.likelihood import log_prob
 from gentk.modalities.image import Image
 from gentk.modalities.points import Points
 from gentk.plots import curves, panels, planes, states
-from gentk.plots.style import drawn, line
 from gentk.protocols import Batch, DataSpec, Leaf, Noise
+from gentk.style import drawn, line
 
 PLANE = DataSpec(modality="points", leaves={"x": Leaf(shape=(2,))})
 DIGITS = DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 28, 28), range=(-1, 1))})

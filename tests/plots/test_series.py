@@ -11,8 +11,8 @@ from statsmodels.tsa.stattools import acf
 
 from gentk.dates import days
 from gentk.plots import series
-from gentk.plots.style import drawn
 from gentk.protocols import Clock
+from gentk.style import drawn
 
 PAST = np.cumsum(np.random.default_rng(0).normal(size=(150, 2)), 0)
 MEAN, STD = np.arange(20.0).reshape(10, 2), np.linspace(1, 2, 20).reshape(10, 2)

@@ -70,7 +70,7 @@ def test_latents_are_drawn_by_class_and_walked(gentk: Command, runs: Runs) -> No
     import torch
 
     from gentk import load
-    from gentk.cli.latents import quantiles
+    from gentk.cli.commands.plot.latents import quantiles
 
     z = quantiles(Any, (4,), 3, "0,2")  # type: ignore[arg-type]
     with torch.no_grad():
@@ -125,7 +125,7 @@ def test_facts_are_what_the_model_says(gentk: Command, runs: Runs) -> None:
 
 
 def test_facts_are_readable() -> None:
-    from gentk.cli.inspect import MOST, shown
+    from gentk.cli.commands.inspect import MOST, shown
 
     assert shown([0.123456789, 2, True]) == "0.12346  2  yes" and shown("word") == "word" and shown(None) == "–"
     assert shown([[1.0, 20], [-300.5, 4]]) == "     1      20\n-300.5       4"

@@ -12,8 +12,8 @@ from torch import Tensor
 
 import gentk
 from gentk.host.lookup import recipe as resolve
+from gentk.inference.sampling import stream
 from gentk.runs import Run
-from gentk.sampling import stream
 from gentk.training.state import latest, read
 
 SMALL = ("model.config.width=16", "model.config.blocks=1", "training.batch_size=32", "training.warmup=0.2", "training.lr_schedule=cosine")

@@ -17,8 +17,8 @@ from huggingface_hub import ModelCard
 
 import gentk
 from gentk import cli
+from gentk.cli.commands.sample import sample
 from gentk.cli.flags import own_names
-from gentk.cli.sample import sample
 from gentk.errors import GentkError
 from gentk.host.lookup import weights_path
 from gentk.protocols import DataSpec, Leaf

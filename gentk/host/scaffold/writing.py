@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...distribution import version
 from ...errors import UsageError
-from ...modalities.files import replacing_folder
+from ...files import replacing_folder
 from .kinds import KINDS, Kind
 from .names import Names
 

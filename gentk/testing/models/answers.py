@@ -20,7 +20,7 @@ def answers(trial: ModelTrial, model: Any, cond: Mapping[str, Any] | None = None
     `prepare` takes). Draws belong to seed 0."""
     import torch
 
-    from ...sampling import as_batch, evaluating
+    from ...inference.sampling import as_batch, evaluating
 
     found = draws(trial, model, cond)
     batch = trial.examples()

@@ -91,7 +91,7 @@ def blends(trial: ModelTrial) -> None:
     labels go through it."""
     import torch
 
-    from ...sampling import as_batch, evaluating
+    from ...inference.sampling import as_batch, evaluating
 
     model = trial.model
     if not (can(model, Blendable) and can(model, Decoder)):

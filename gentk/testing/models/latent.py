@@ -31,7 +31,7 @@ def encodes(trial: ModelTrial) -> None:
     compared and trained on, so an example has one."""
     import torch
 
-    from ...sampling import evaluating
+    from ...inference.sampling import evaluating
 
     model = trial.model
     if not can(model, Encoder):
@@ -65,7 +65,7 @@ def decodes(trial: ModelTrial) -> None:
     deterministic and goes row by row. `prior` gives such z, the same for the same noise."""
     import torch
 
-    from ...sampling import as_batch, evaluating
+    from ...inference.sampling import as_batch, evaluating
 
     model = trial.model
     if not can(model, Decoder):
@@ -100,7 +100,7 @@ def round_trip(trial: ModelTrial) -> None:
     example than its own: `encode` and `decode` that do not belong together show here."""
     import torch
 
-    from ...sampling import as_batch, evaluating
+    from ...inference.sampling import as_batch, evaluating
 
     model = trial.model
     if not can(model, Encoder) or not can(model, Decoder):
@@ -139,7 +139,7 @@ def denoises(trial: ModelTrial) -> None:
     import torch
 
     from ...gaussian.schedules import scales
-    from ...sampling import evaluating
+    from ...inference.sampling import evaluating
 
     model = trial.model
     if not can(model, Denoiser):
@@ -173,7 +173,7 @@ def guides(trial: ModelTrial) -> None:
     all zero. Guidance climbs that gradient."""
     import torch
 
-    from ...sampling import evaluating
+    from ...inference.sampling import evaluating
 
     model = trial.model
     if not can(model, Guide):

@@ -29,7 +29,7 @@ def log_prob(trial: ModelTrial) -> None:
     and one by one agree. Means over data sets, classification and comparisons of models are made of it."""
     import torch
 
-    from ...likelihood import log_prob as asked
+    from ...inference.likelihood import log_prob as asked
 
     model = trial.model
     if not can(model, Likelihood):
@@ -97,7 +97,7 @@ def _asked(trial: ModelTrial, x: Tensor, cond: dict[str, Tensor], **extra: Tenso
     """log p(x | cond), (n,) float64."""
     import torch
 
-    from ...sampling import evaluating
+    from ...inference.sampling import evaluating
 
     n = len(x)
     told = {name: value.expand(n, *value.shape[1:]) for name, value in cond.items()}

@@ -67,7 +67,7 @@ def batch_size(trial: ModelTrial) -> None:
 def not_aliased(trial: ModelTrial) -> None:
     """What was returned is the caller's: it stays what it is while drawing goes on and when it is done again, and writing into it changes
     neither other steps, nor other samples, nor the model. Previews and streaming keep steps; a view of a buffer would change under them."""
-    from ...sampling import stream
+    from ...inference.sampling import stream
 
     chosen, model = trial.samplers, trial.load()
     state = snapshot(model)
@@ -91,7 +91,7 @@ def not_aliased(trial: ModelTrial) -> None:
 
 def _own(step: Step, model: Any) -> dict[str, Tensor]:
     """A step's tensors, without the conditions, which were given."""
-    from ...sampling import as_batch
+    from ...inference.sampling import as_batch
 
     x = {name: value for name, value in as_batch(step.x).items() if name not in model.conditions}
     preview = as_batch(step.preview) if step.preview is not None else {}
@@ -115,7 +115,7 @@ def _overwrite(value: Tensor, wrong: str) -> None:
 def samples_fit_spec(trial: ModelTrial) -> None:
     """A finished sample has the leaves of the DataSpec with their shapes and types, finite, in their classes, and about in their range
     (after so short a training half its width beyond it at most). It is saved, pictured and measured as the data are."""
-    from ...sampling import final_data
+    from ...inference.sampling import final_data
 
     for sampler in trial.samplers:
         fits(trial.draw(sampler=sampler).batch, final_data(trial.model).leaves, f"by {_name(sampler)}", (N,), drawn=True)
@@ -131,7 +131,7 @@ def options(trial: ModelTrial) -> None:
     except Skip:
         default = None
     if default is not None:
-        from ...sampling import with_options
+        from ...inference.sampling import with_options
 
         found += 1
         given = default.model_dump()
@@ -147,7 +147,7 @@ def options(trial: ModelTrial) -> None:
 
 
 def _method(method: Callable[..., Any], name: str) -> None:
-    from ...asking import checked, options_of
+    from ...inference.asking import checked, options_of
 
     parameters = list(inspect.signature(method).parameters.values())
     for p in parameters:

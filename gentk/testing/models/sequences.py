@@ -26,7 +26,7 @@ def next_token(trial: ModelTrial) -> None:
     can be picked, and a prompt is the same as its tokens. Samplers pick, repeat, drop and take back rows of the cache."""
     import torch
 
-    from ...sampling import evaluating
+    from ...inference.sampling import evaluating
 
     model = trial.model
     if not can(model, NextToken):
@@ -85,7 +85,7 @@ def imputes(trial: ModelTrial) -> None:
     where nothing is known."""
     import torch
 
-    from ...sampling import evaluating
+    from ...inference.sampling import evaluating
 
     model = trial.model
     if not can(model, Imputer):
@@ -127,7 +127,7 @@ def forecasts(trial: ModelTrial) -> None:
     `forecast` gives finite means and deviations above 0, the first of them the same however many steps are asked for, row by row."""
     import torch
 
-    from ...sampling import evaluating
+    from ...inference.sampling import evaluating
 
     model = trial.model
     if not can(model, Forecaster):

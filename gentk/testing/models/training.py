@@ -90,7 +90,7 @@ def _loss(trial: ModelTrial, model: Any, state: dict[str, Tensor]) -> float:
 def _log_prob(trial: ModelTrial, model: Any, state: dict[str, Tensor]) -> float:
     import torch
 
-    from ...sampling import evaluating
+    from ...inference.sampling import evaluating
 
     model.load_state_dict(state)
     batch = trial.examples(JUDGED)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gentk.errors import GentkError, UsageError
 from gentk.host import lookup
+from gentk.inference.sampling import sample
 from gentk.noise import Philox
 from gentk.protocols import Clock, DataSpec, Forecaster, Imputer, Leaf, Likelihood, StatisticsModel, can
 from gentk.recipes import TrainingPart
-from gentk.sampling import sample
 from gentk.training.trainer import Trainer
 from gentk.weights import load
 from gentk_classical.ar import AR

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from gentk.errors import GentkError, UsageError
 from gentk.host import lookup
+from gentk.inference.sampling import sample
 from gentk.noise import Philox
 from gentk.protocols import DataSpec, Drawable, Imputer, Leaf, Likelihood, StatisticsModel, can
 from gentk.recipes import validate
-from gentk.sampling import sample
 from gentk.weights import load
 from gentk_classical.bayes_net import BayesNet
 from gentk_classical.config import BayesNetConfig

@@ -19,7 +19,7 @@ from torch import Tensor
 import gentk
 from gentk.cli import run
 from gentk.errors import UsageError
-from gentk.likelihood import log_prob
+from gentk.inference.likelihood import log_prob
 from gentk.noise import Philox
 from gentk.protocols import Column, DataSpec, Leaf
 from gentk.weights.folder import read, save

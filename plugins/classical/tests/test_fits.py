@@ -12,7 +12,7 @@ from torch import Tensor
 import gentk
 from gentk.host import lookup
 from gentk.host.lookup import build_model
-from gentk.likelihood import log_prob
+from gentk.inference.likelihood import log_prob
 from gentk.protocols import Drawable, Imputer, Likelihood, StatisticsModel, can
 from gentk.weights.folder import read, save
 from gentk.weights.skeleton import skeleton

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import gentk
 from gentk.errors import UsageError
-from gentk.likelihood import log_prob
+from gentk.inference.likelihood import log_prob
 from gentk.noise import Philox
 from gentk.protocols import Column, DataSpec, Leaf
 from gentk_classical.config import KDEConfig

@@ -20,7 +20,7 @@ import gentk
 from gentk.errors import UsageError
 from gentk.host import lookup
 from gentk.host.lookup import build_model
-from gentk.imputation import impute
+from gentk.inference.imputation import impute
 from gentk.noise import Philox
 from gentk.protocols import DataSpec, Leaf
 from gentk_classical.mixture import GMM

@@ -12,11 +12,11 @@ from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from torch import Tensor
 
 import gentk
-from gentk.classification import classify
 from gentk.errors import UsageError
 from gentk.host import lookup
 from gentk.host.lookup import build_model
-from gentk.imputation import impute
+from gentk.inference.classification import classify
+from gentk.inference.imputation import impute
 from gentk.noise import Philox
 from gentk.protocols import DataSpec, Leaf
 from gentk_classical.naive_bayes import NaiveBayes

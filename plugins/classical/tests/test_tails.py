@@ -15,7 +15,7 @@ from torch import Tensor
 
 import gentk
 from gentk.columns import resolution
-from gentk.likelihood import log_prob
+from gentk.inference.likelihood import log_prob
 from gentk.protocols import Column, DataSpec, Leaf
 from gentk.weights.folder import read, save
 from gentk_classical import cuts

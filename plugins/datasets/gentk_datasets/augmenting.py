@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gentk.warping import shifted, stretched, turned, warped
+from gentk.data.warping import shifted, stretched, turned, warped
 
 from .options import Augment
 

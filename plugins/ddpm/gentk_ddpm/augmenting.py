@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from gentk.warping import mirrored, shifted, stretched, turned, warped
+from gentk.data.warping import mirrored, shifted, stretched, turned, warped
 
 TOLD = 9
 """Numbers that say what was done; all are 0 where nothing was."""

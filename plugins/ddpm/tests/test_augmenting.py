@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from gentk.data.warping import mirrored, shifted, stretched, turned, warped
 from gentk.protocols import DataSpec, Leaf
-from gentk.warping import mirrored, shifted, stretched, turned, warped
 from gentk_ddpm.augmenting import TOLD, augmented
 from gentk_ddpm.config import DDPMConfig
 from gentk_ddpm.model import DDPM

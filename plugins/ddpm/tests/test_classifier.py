@@ -9,8 +9,8 @@ import gentk
 from gentk.errors import UsageError
 from gentk.gaussian.schedules import at
 from gentk.host.lookup import build_model
+from gentk.inference.sampling import default_sampler
 from gentk.protocols import DataSpec, Denoiser, Guide, Leaf, can
-from gentk.sampling import default_sampler
 from gentk_ddpm.classifier import Classifier
 
 DATA = DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 12, 12), range=(-1, 1))}, conditions={"label": Leaf(classes=4)})

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 import gentk
+from gentk.inference.sampling import evaluating
 from gentk.protocols import DataSpec, Leaf, Noise
-from gentk.sampling import evaluating
 
 Maker = Callable[[Tensor, Callable[..., Tensor]], dict[str, Tensor]]
 """(indices (n,), normals(*shape) → (n, *shape)) → a batch."""

@@ -1,0 +1,1 @@
+"""Data sets of the core, and what is done to their examples."""
