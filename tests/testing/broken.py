@@ -103,6 +103,7 @@ WHOLE: dict[str, list[Broken]] = {
         _plugin('"ebb"', '"ddim"', "sampler 'ddim' is a name that gentk itself uses"),
         _plugin("yield RecipeSpec", "yield RecipeSpec('brest', 'recipes/brest.toml')\n    yield RecipeSpec", "recipe 'brest' is offered 2"),
     ],
+    "models-have-recipes": [_recipe('name = "tides"', 'name = "ebbs"', "no recipe trains the model 'tides': give one")],
     "recipes-installable": [
         Broken((*FOREIGN, (RECIPE, 'name = "gauges"', 'name = "swell"')), "tides", "data set 'swell' comes from gentk-swell"),
         Broken((*FOREIGN, (RECIPE, 'name = "ebb"', 'name = "swash"')), "tides", "recipe 'brest': sampler 'swash' comes from gentk-swell"),
