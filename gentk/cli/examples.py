@@ -105,7 +105,7 @@ def from_file(file: str, data: DataSpec, n: int | None, gaps: bool) -> dict[str,
     their own names."""
     import torch
 
-    from ..training.order import some
+    from ..examples import some
 
     read = lookup.modality(data.modality).read_examples(file, data, gaps=gaps)
     batch = {key.removeprefix("cond_"): torch.as_tensor(value) for key, value in read.items()}
@@ -122,7 +122,7 @@ def from_file(file: str, data: DataSpec, n: int | None, gaps: bool) -> dict[str,
 
 def from_dataset(source: Dataset, data: DataSpec, n: int, title: str) -> dict[str, Tensor]:
     """n examples of a data set (all, or always the same choice of them), if the model can know them."""
-    from ..training.order import fetch, some
+    from ..examples import fetch, some
 
     batch = dict(fetch(source, some(len(source), n)))
     for key, leaf in data.leaves.items():
