@@ -70,6 +70,7 @@ def examples(
     `optional`: conditions that may stay unsaid where the examples do not say them; of any other that has no "none", UsageError asks.
     `gaps`: numbers may be missing, and are NaN then.
     """
+    from ..inference.opening import opened
     from ..protocols import DataSpec
 
     data, conditions = DataSpec.model_validate(found.rows()), found.conditions()
@@ -86,7 +87,7 @@ def examples(
     else:
         known = from_dataset(dataset_of(found, dataset, split), data, n or few, found.title)
     batch = {key: known[key] for key in data.leaves}
-    rows = len(batch["x"])
+    rows, asked = len(batch["x"]), opened(asked, conditions)
     for key, condition in conditions.items():
         try:
             given = asked.get(key, known.get(key) if file else None)
