@@ -7,6 +7,7 @@ missing is NaN. `Column` in `gentk.protocols` says which is which.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,44 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# ---------------------------------------------------------------- numbers in cells
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "#n/a", "<na>"})
+"""How files say that a cell is missing, in small letters."""
+_POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
+_THOUSANDS = {  # marks between groups of three digits, by the mark of the decimals
+    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII),
+    ",": re.compile(r"[+-]?\d{1,3}([.\u00a0\u202f ]\d{3})+(,\d*)?", re.ASCII),
+}
+
+
+def missing(cell: str) -> bool:
+    """Whether a cell says that its value is missing."""
+    return len(cell) < 5 and cell.lower() in MISSING
+
+
+def number(cell: str, decimal: str = ".") -> float | None:
+    """The number of a cell whose decimals stand behind `decimal`; None where it is none."""
+    if (_POINT if decimal == "." else _COMMA).fullmatch(cell):
+        return float(cell.replace(",", "."))
+    if _THOUSANDS[decimal].fullmatch(cell):
+        return float(re.sub(r"[.\u00a0\u202f ]", "", cell).replace(",", ".") if decimal == "," else cell.replace(",", ""))
+    return None
+
+
+def decimal_of(cells: list[str], separator: str) -> str | None:
+    """The mark of decimals with which all cells are numbers: a point, or a comma; None where some are no numbers.
+
+    What can be read both ways (1,234) has thousands where commas separate cells, decimals elsewhere.
+    """
+    fits = [mark for mark in (".,", ",.")[separator != ","] if all(number(cell, mark) is not None for cell in cells)]
+    plain = [mark for mark in fits if mark == "." and all(_POINT.fullmatch(cell) for cell in cells)]
+    return plain[0] if plain else fits[0] if fits else None
+
+
 # ---------------------------------------------------------------- cells
 def value_of(cell: str, column: Column, decimal: str = ".") -> float:
     """The number that a cell stands for; NaN where it is missing. Raises ValueError, in words that follow the column's name."""
-    from .modalities.cells import missing, number
-
     if column.kind == "category":
         if cell in column.names:
             return float(column.names.index(cell))
@@ -55,7 +89,7 @@ def cell_of(value: float, column: Column) -> str:
     return str(int(value)) if column.kind == "integer" else repr(value)
 
 
-# ---------------------------------------------------------------- numbers
+# ---------------------------------------------------------------- what a column can hold
 def resolution(column: Column) -> float:
     """The distance between two neighbours that the column can hold; 0 for numbers."""
     if column.kind == "number":

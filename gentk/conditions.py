@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .protocols import DataSpec, Noise
 
 T = TypeVar("T")
+UNOPENED = "'{}' is the name of a file, and numbers are wanted: gentk.inference.opening.opened reads it"
 
 
 class _Condition(BaseModel):
@@ -189,17 +190,20 @@ class File(_Condition):
     def parse(self, text: str) -> str:
         return text
 
+    def read(self, file: str, kind: Any) -> dict[str, Any]:
+        """x as its modality, `kind`, reads it: one or several, (*shape) or (n, *shape). Raises UsageError for a file that is none."""
+        from .protocols import DataSpec, Leaf
+
+        if self.double:
+            spec = DataSpec(modality=self.modality, leaves={"x": Leaf(shape=self.shape, double=True)})
+            return {"x": kind.read_examples(file, spec)["x"]}
+        return {"x": (kind.read_mask if self.mask else kind.read)(file, self.shape)}
+
     def prepare(self, value: Any, n: int) -> Tensor:
         import torch
 
         if isinstance(value, str):
-            from .host.lookup import modality
-            from .protocols import DataSpec, Leaf
-
-            spec = DataSpec(modality=self.modality, leaves={"x": Leaf(shape=self.shape, double=self.double)})
-            kind = modality(self.modality)
-            read = kind.read_mask if self.mask else kind.read
-            value = kind.read_examples(value, spec)["x"] if self.double else read(value, self.shape)
+            raise ValueError(UNOPENED.format(value))
         given = torch.as_tensor(value, dtype=torch.float64 if self.double else torch.float32)
         given = given[None] if given.ndim == len(self.shape) else given
         if self.mask and bool((given > 0).all()):

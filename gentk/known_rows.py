@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .conditions import UNOPENED
 from .protocols import DataSpec
 
 if TYPE_CHECKING:
@@ -27,32 +28,28 @@ class Row:
     def __init__(self, data: DataSpec) -> None:
         self.data = data
 
+    @property
+    def modality(self) -> str:
+        return self.data.modality
+
     def parse(self, text: str) -> str:
         return text
 
+    def read(self, file: str, kind: Any) -> dict[str, Any]:
+        """x (m, V) as its modality, `kind`, reads it, and `cond_NAME` of what the file says of the conditions."""
+        return dict(kind.read_examples(file, self.data, gaps=True))
+
     def prepare(self, value: Any, n: int) -> Tensor:
-        """Given rows cycle. Raises ValueError for a name or a value that the table does not have, UsageError for a file that is none."""
-        import torch
-
-        rows = torch.as_tensor(self.read(value)["x"], dtype=torch.float64)
-        return rows[torch.arange(n) % len(rows)]
-
-    def read(self, value: Any) -> dict[str, Any]:
-        """x (m, V), and `cond_NAME` of what a file says of the conditions."""
-        import numpy as np
+        """Given rows cycle. Raises ValueError for a name or a value that the table does not have."""
         import torch
 
         if isinstance(value, str):
-            from .host.lookup import modality
-
-            return dict(modality(self.data.modality).read_examples(value, self.data, gaps=True))
-        if isinstance(value, Mapping):
-            return {"x": self._row(value)}
-        rows = torch.as_tensor(value, dtype=torch.float64)
+            raise ValueError(UNOPENED.format(value))
+        rows = torch.as_tensor(self._row(value) if isinstance(value, Mapping) else value, dtype=torch.float64)
         rows = rows[None] if rows.ndim == 1 else rows
         if tuple(rows.shape[1:]) != self.data.shape:
             raise ValueError(f"has rows of {tuple(rows.shape[1:])}, this table has {self.data.shape}")
-        return {"x": np.asarray(rows)}
+        return rows[torch.arange(n) % len(rows)]
 
     def _row(self, cells: Mapping[str, Any]) -> Any:
         import numpy as np
@@ -82,13 +79,3 @@ def conditions(data: DataSpec) -> dict[str, Condition]:
     """`known` of a table; of anything else nothing."""
     leaf = data.leaves.get("x")
     return {"known": Row(data)} if leaf is not None and leaf.columns and len(leaf.shape) == 1 else {}
-
-
-def opened(asked: Mapping[str, Any], known: Mapping[str, Condition]) -> dict[str, Any]:
-    """`asked`, with the rows that are known read once, and the label that stands among their columns as the condition that it is."""
-    row = known.get("known")
-    if not isinstance(row, Row) or not isinstance(asked.get("known"), str):
-        return dict(asked)
-    found = row.read(asked["known"])
-    told = {key.removeprefix("cond_"): value.tolist() for key, value in found.items() if key.startswith("cond_")}
-    return {**{key: value for key, value in told.items() if key in known}, **asked, "known": found["x"]}

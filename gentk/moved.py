@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 _ROOMS = {
-    "inference": "asking classification encoding imputation interpolation likelihood reconstruction sampling",
+    "inference": "asking classification encoding imputation interpolation likelihood reconstruction samples sampling",
     "data": "latents synthetic",
 }
 MOVED = {f"gentk.{name}": f"gentk.{room}.{name}" for room, names in _ROOMS.items() for name in names.split()}

@@ -115,7 +115,11 @@ class Noise(Protocol):
 
 # ---------------------------------------------------------------- models
 class Condition(Protocol):
-    """One input beside the noise. In the core: Label, Text, Number, File (`gentk.conditions`). ValueErrors are one line."""
+    """One input beside the noise. In the core: Label, Text, Number, File (`gentk.conditions`). ValueErrors are one line.
+
+    Optional, where a file's name may stand for the value: `modality: str`, and `read(file: str, kind: Modality) -> dict`, what of that
+    file `prepare` is given, as `x`; it may say values of other conditions, as `cond_NAME`.
+    """
 
     @property
     def required(self) -> bool: ...

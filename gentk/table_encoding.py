@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .columns import valid
 from .errors import UsageError
+from .examples import fetch, some
 from .protocols import Batch, Column, DataSpec, Leaf
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ class TableEncoding(nn.Module):
     @classmethod
     def of(cls, dataset: Dataset) -> TableEncoding:
         """Fitted to the rows of a data set. Raises UsageError where a column has no number at all."""
-        from .training.order import fetch, some
-
         made = cls(TableEncodingConfig.model_validate({}), dataset.spec)
         x = fetch(dataset, some(len(dataset), FITTED))["x"].double()
         levels = (torch.arange(made.config.quantiles, dtype=torch.float64) + 0.5) / made.config.quantiles
@@ -160,19 +159,6 @@ def _state(block: Tensor, column: Column) -> Tensor:
 
 
 # ---------------------------------------------------------------- in front of a model
-def encoded(dataset: Dataset, kind: type, by: TableEncoding | None = None) -> Dataset:
-    """The data set as a model of class `kind` can take it: its rows as vectors where they have columns that the model does not know.
-
-    `by`: an encoding that is fitted already. A class that knows columns says `columns = True`.
-    """
-    from .data.latents import Latents
-
-    leaf = dataset.spec.leaves.get("x")
-    if leaf is None or not leaf.columns or len(leaf.shape) != 1 or leaf.classes or getattr(kind, "columns", False):
-        return dataset
-    return Latents(dataset, by or TableEncoding.of(dataset))
-
-
 def of(model: Any) -> TableEncoding | None:
     """The encoding in front of a model, if there is one."""
     found = getattr(model, "latents", None)

@@ -70,6 +70,7 @@ def examples(
     `optional`: conditions that may stay unsaid where the examples do not say them; of any other that has no "none", UsageError asks.
     `gaps`: numbers may be missing, and are NaN then.
     """
+    from ..inference.opening import opened
     from ..protocols import DataSpec
 
     data, conditions = DataSpec.model_validate(found.rows()), found.conditions()
@@ -86,7 +87,7 @@ def examples(
     else:
         known = from_dataset(dataset_of(found, dataset, split), data, n or few, found.title)
     batch = {key: known[key] for key in data.leaves}
-    rows = len(batch["x"])
+    rows, asked = len(batch["x"]), opened(asked, conditions)
     for key, condition in conditions.items():
         try:
             given = asked.get(key, known.get(key) if file else None)
@@ -105,7 +106,7 @@ def from_file(file: str, data: DataSpec, n: int | None, gaps: bool) -> dict[str,
     their own names."""
     import torch
 
-    from ..training.order import some
+    from ..examples import some
 
     read = lookup.modality(data.modality).read_examples(file, data, gaps=gaps)
     batch = {key.removeprefix("cond_"): torch.as_tensor(value) for key, value in read.items()}
@@ -122,7 +123,7 @@ def from_file(file: str, data: DataSpec, n: int | None, gaps: bool) -> dict[str,
 
 def from_dataset(source: Dataset, data: DataSpec, n: int, title: str) -> dict[str, Tensor]:
     """n examples of a data set (all, or always the same choice of them), if the model can know them."""
-    from ..training.order import fetch, some
+    from ..examples import fetch, some
 
     batch = dict(fetch(source, some(len(source), n)))
     for key, leaf in data.leaves.items():

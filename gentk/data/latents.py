@@ -60,7 +60,7 @@ class Latents:
         """Examples `indices`, each as it is without augmentation, so that its z is always the same."""
         import torch
 
-        from ..training.order import fetch
+        from ..examples import fetch
 
         rows = torch.as_tensor(indices)
         given = dict(fetch(self.source, indices))

@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..noise import Philox
 from ..protocols import Batch, Blendable, Decoder, Denoiser, Encoder, LatentPrior, Sampler, can
 from .encoding import STEPS, encode, way
+from .opening import opened
 from .sampling import Samples, as_batch, evaluating, final_data, finish, place_of, resolve_conditions, sample
 
 
@@ -41,7 +42,8 @@ def seeds(model: Any, chosen: list[int]) -> Tensor:
 def conditions_at(model: Any, chosen: Sequence[int], cond: Any) -> dict[str, Tensor]:
     """The conditions of the first sample of each seed, (len(chosen), …): what is asked for, in turn, else what that seed draws."""
     place, found = place_of(model), []
-    asked = {key: model.conditions[key].prepare(value, len(chosen)) for key, value in cond.items()}
+    given = opened(cond, model.conditions)
+    asked = {key: model.conditions[key].prepare(value, len(chosen)) for key, value in given.items()}
     for i, seed in enumerate(chosen):
         noise = Philox(seed, [0], place.device, dtype=torch.promote_types(place.dtype, torch.float32))
         told = {key: value[i : i + 1] for key, value in asked.items()}
@@ -133,6 +135,7 @@ def conditions_of(model: Any, asked: Any, n: int, beside: Collection[str] = ()) 
     """What `decode` is told for n rows: what is asked for, else the trained "none". Drawing would make neighbours differ in more than
     what is walked. Raises UsageError where there is no "none"."""
     found: dict[str, Tensor] = {}
+    asked = opened(asked, model.conditions)
     for key, condition in model.conditions.items():
         if key in beside:
             continue

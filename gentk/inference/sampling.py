@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from .. import memory
 from ..columns import valid
 from ..errors import UsageError, did_you_mean
-from ..known_rows import Row, opened
+from ..known_rows import Row
 from ..noise import Philox
 from ..protocols import Batch, Condition, DataSpec, Decoder, LatentPrior, Sampler, Step, can
-from ..samples import Samples as Samples
-from ..samples import joined
 from ..stages import listener
+from .opening import opened
+from .samples import Samples as Samples
+from .samples import joined
 
 TOGETHER = 16_000_000  # numbers drawn together at most: large examples come in smaller batches
 BATCH = 250  # samples drawn together where nobody says otherwise: enough for a CPU, and it bounds the memory
@@ -207,7 +208,8 @@ def _stream(
         raise UsageError(f"{type(sampler).__name__} needs a {sampler.needs.__name__}, and {type(model).__name__} is none")
     place = place_of(model)
     noise = Philox(seed, range(first, first + n), place.device, dtype=torch.promote_types(place.dtype, torch.float32))
-    given = resolve_conditions(known_conditions(model, sampler), cond, noise, first=first, total=total)
+    known = known_conditions(model, sampler)
+    given = resolve_conditions(known, opened(cond, known), noise, first=first, total=total)
     kept = {key: value for key, value in given.items() if key in model.conditions}
     steps = iter(sampler(model, n, noise=noise, cond=_encoded(model, given)))
     cast: AbstractContextManager[Any] = torch.autocast(place.device.type, autocast) if autocast else nullcontext()

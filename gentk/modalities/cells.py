@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ..columns import decimal_of as decimal_of  # as plugins know them
+from ..columns import missing as missing
+from ..columns import number
 from ..errors import UsageError, did_you_mean
 
 SEPARATORS = (",", ";", "\t", "|")
 PEEK = 1 << 16  # characters from whose whole lines the separator is told
 CELL = 1 << 24  # characters of one cell
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "#n/a", "<na>"})
-"""How files say that a cell is missing, in small letters."""
 
 
 # ---------------------------------------------------------------- encodings
@@ -231,36 +232,3 @@ def _separator(text: str, path: Path) -> str:
         if worth[1] > 1 and worth > most:
             best, most = one, worth
     return best
-
-
-# ---------------------------------------------------------------- numbers
-_POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_COMMA = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
-_THOUSANDS = {  # marks between groups of three digits, by the mark of the decimals
-    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII),
-    ",": re.compile(r"[+-]?\d{1,3}([.\u00a0\u202f ]\d{3})+(,\d*)?", re.ASCII),
-}
-
-
-def missing(cell: str) -> bool:
-    """Whether a cell says that its value is missing."""
-    return len(cell) < 5 and cell.lower() in MISSING
-
-
-def number(cell: str, decimal: str = ".") -> float | None:
-    """The number of a cell whose decimals stand behind `decimal`; None where it is none."""
-    if (_POINT if decimal == "." else _COMMA).fullmatch(cell):
-        return float(cell.replace(",", "."))
-    if _THOUSANDS[decimal].fullmatch(cell):
-        return float(re.sub(r"[.\u00a0\u202f ]", "", cell).replace(",", ".") if decimal == "," else cell.replace(",", ""))
-    return None
-
-
-def decimal_of(cells: list[str], separator: str) -> str | None:
-    """The mark of decimals with which all cells are numbers: a point, or a comma; None where some are no numbers.
-
-    What can be read both ways (1,234) has thousands where commas separate cells, decimals elsewhere.
-    """
-    fits = [mark for mark in (".,", ",.")[separator != ","] if all(number(cell, mark) is not None for cell in cells)]
-    plain = [mark for mark in fits if mark == "." and all(_POINT.fullmatch(cell) for cell in cells)]
-    return plain[0] if plain else fits[0] if fits else None

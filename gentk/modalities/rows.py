@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..columns import cell_of, named, resolution, value_of
+from ..columns import cell_of, decimal_of, missing, named, resolution, value_of
 from ..dates import MICROSECONDS
 from ..errors import UsageError
 from ..files import replacing
 from ..protocols import Column, DataSpec, Leaf
 from .base import leaf
-from .cells import Cells, decimal_of, missing, read_cells
+from .cells import Cells, read_cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..columns import decimal_of, missing, number
 from ..dates import time_of
 from ..errors import UsageError
 from ..files import read_arrays, replacing
 from .base import ARRAYS, leaf
-from .cells import Cells, decimal_of, missing, number, read_cells
+from .cells import Cells, read_cells
 from .rows import condition, condition_cells, plain, scalars
 
 if TYPE_CHECKING:

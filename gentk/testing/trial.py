@@ -114,7 +114,7 @@ class ModelTrial:
 
     def _with_data(self, recipe: Recipe) -> Found:
         """Its data, of which the first can be had. What was once downloaded is not looked at: checks find the same everywhere."""
-        from ..training.order import First, fetch
+        from ..examples import First, fetch
 
         part = recipe.dataset
         with no_downloads(self.folder):
@@ -158,7 +158,7 @@ class ModelTrial:
 
     def examples(self, n: int = N, first: int = 0) -> dict[str, Tensor]:
         """Examples `first` … of the data set, n of them or all there are."""
-        from ..training.order import fetch
+        from ..examples import fetch
 
         return dict(fetch(self.data, range(first, min(first + n, len(self.data)))))
 

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from ..errors import GentkError, UsageError
+from ..examples import First, fetch, some
 from ..host import lookup, resolve
 from ..inference.sampling import default_sampler, stream
 from ..protocols import Dataset, DataSpec, StatisticsModel, can
@@ -19,7 +20,6 @@ from ..recipes import Recipe
 from ..text import cause, one_line
 from ..weights.skeleton import skeleton
 from .fitting import fitting, statistical
-from .order import First, fetch, some
 from .resolving import resolved
 
 STEPS = 2  # of a sampler, in which it meets what it was told

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from ..data.latents import Latents
+from ..examples import fetch, some
+from ..permutation import Indices
 from ..protocols import Batch, Dataset, StatisticsModel, can
-from ..table_encoding import encoded
-from .order import Indices, fetch, some
+from ..table_encoding import TableEncoding
 
 LOST = 1e-3  # of a number's deviation, beyond which float32 is said to lose it
 LOOKED_AT = 1000
@@ -21,6 +23,17 @@ def fitting(dataset: Dataset, kind: type, *, like: Dataset | None = None) -> Dat
     found = encoded(dataset, kind, getattr(like, "decoder", None))
     doubles = any(leaf.double for leaf in found.spec.leaves.values())
     return Narrow(found, quiet=like is not None) if doubles and not can(kind, StatisticsModel) and not statistical(kind) else found
+
+
+def encoded(dataset: Dataset, kind: type, by: TableEncoding | None = None) -> Dataset:
+    """The data set as a model of class `kind` can take it: its rows as vectors where they have columns that the model does not know.
+
+    `by`: an encoding that is fitted already. A class that knows columns says `columns = True`.
+    """
+    leaf = dataset.spec.leaves.get("x")
+    if leaf is None or not leaf.columns or len(leaf.shape) != 1 or leaf.classes or getattr(kind, "columns", False):
+        return dataset
+    return Latents(dataset, by or TableEncoding.of(dataset))
 
 
 def statistical(kind: type) -> bool:

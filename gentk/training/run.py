@@ -16,6 +16,7 @@ import torch
 
 from .. import recipes
 from ..errors import GentkError, Interrupted, UsageError
+from ..examples import First
 from ..host import lookup, resolve
 from ..inference.sampling import default_sampler, pick_device
 from ..protocols import Dataset, Sampler
@@ -29,7 +30,6 @@ from .claim import Claim
 from .distributed import Ranks
 from .facts import peak_memory
 from .fitting import fitting
-from .order import First
 from .pace import Pace
 from .report import loss_picture
 from .resolving import resolved, taken_over

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..examples import fetch
 from ..protocols import Dataset, DataSpec
 from .distributed import Ranks
-from .order import fetch, seed_all
+from .order import seed_all
 
 CHUNK = 1000  # examples per term of the sums, whatever the batch size: float64 addition is not associative
 MOST, NUMBERS = 10_000, 1 << 16  # of small examples up to MOST, while they have so many numbers together

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from ..compiling import Compiled
 from ..errors import GentkError, UsageError
+from ..examples import fetch, some
 from ..noise import Philox
+from ..permutation import mixed
 from ..protocols import Batch, Dataset, GradientModel, StatisticsModel, can
 from ..recipes import TrainingPart
 from .averages import Average, decay
@@ -23,7 +25,7 @@ from .distributed import Ranks
 from .feed import helper, near, pinned
 from .gradient import GradientRounds, micro_batches
 from .logs import Logs, Means, read
-from .order import Order, fetch, indices_of, mixed, seed_all, some
+from .order import Order, indices_of, seed_all
 from .precision import autocast_dtype
 from .statistics import one_pass
 from .validation import likelihood, losses

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import GentkError, UsageError, did_you_mean
+from ..examples import fetch, some
 from ..host import lookup
 from ..host.specs import resolve
 from ..inference.sampling import default_sampler, sample
 from ..protocols import Batch, Watch
 from ..text import cause
-from .order import fetch, some
 
 EXAMPLES = 1000  # drawn, and of the test split, that a metric compares
 SEED = 0

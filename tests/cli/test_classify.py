@@ -107,7 +107,7 @@ def test_no_flag_is_of_one_family() -> None:
     from importlib import import_module
 
     for name in ("classify", "encode", "impute", "likelihood", "reconstruct"):
-        function = getattr(import_module(f"gentk.cli.{name}"), name)
+        function = getattr(import_module(f"gentk.cli.commands.{name}"), name)
         parameters = inspect.signature(function, eval_str=True).parameters
         told = [getattr(option, "help", "") or "" for p in parameters.values() for option in getattr(p.annotation, "__metadata__", ())]
         assert len(told) > 8 and not any(word in " ".join(told).lower() for word in ("denoiser", "encoder", "gan"))

@@ -18,8 +18,9 @@ from gentk.cli.commands.impute import commonest, mean
 from gentk.cli.globals import hoist
 from gentk.cli.out import numbers
 from gentk.conditions import File
+from gentk.examples import some
+from gentk.inference.opening import contents
 from gentk.padding import counted
-from gentk.training.order import some
 
 
 # ---------------------------------------------------------------- words
@@ -102,13 +103,13 @@ def test_an_alpha_channel_is_a_mask(tmp_path: Path, capsys: pytest.CaptureFixtur
     alpha[:4, :, 3] = 255
     Image.fromarray(alpha, "RGBA").save(tmp_path / "mask.png")
     mask = File(shape=(1, 8, 8), mask=True)
-    found = mask.prepare(str(tmp_path / "mask.png"), 1)[0, 0] > 0
+    found = mask.prepare(contents(str(tmp_path / "mask.png"), mask)["x"], 1)[0, 0] > 0
     assert found[:4].all() and not found[4:].any()
     Image.new("L", (8, 8), 255).save(tmp_path / "white.png")
     with pytest.raises(ValueError, match="everything as known"):
-        mask.prepare(str(tmp_path / "white.png"), 1)
+        mask.prepare(contents(str(tmp_path / "white.png"), mask)["x"], 1)
     Image.new("L", (8, 8), 0).save(tmp_path / "black.png")
-    mask.prepare(str(tmp_path / "black.png"), 1)
+    mask.prepare(contents(str(tmp_path / "black.png"), mask)["x"], 1)
     assert "nothing as known" in capsys.readouterr().err
 
 

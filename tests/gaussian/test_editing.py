@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,6 +202,18 @@ def test_a_start_is_noised_as_far_as_the_strength_says() -> None:
     assert first.total == 3 and torch.allclose(first.x["x"], alpha * start + sigma * noise)  # type: ignore[index]
     weak, strong = (gentk.sample(model, 200, sampler=DDIM(steps=20, strength=s), start=start)["x"] for s in (0.05, 1.0))
     assert float((weak - start).abs().mean()) < 0.3 < float((strong - start).abs().mean())
+
+
+def test_a_start_may_be_a_file_and_is_the_same_start(tmp_path: Path) -> None:
+    model, file = Normal(Cosine()), tmp_path / "start.csv"
+    file.write_text("x0,x1,x2\n1,-1,2\n")
+    sampler, start = DDIM(steps=10, strength=0.3), torch.tensor([[1.0, -1.0, 2.0]])
+    drawn = [gentk.sample(model, 2, sampler=sampler, start=given)["x"] for given in (str(file), start)]
+    assert torch.equal(*drawn)
+    *_, streamed = gentk.stream(model, 2, sampler=sampler, cond={"start": str(file)})
+    assert torch.equal(streamed.x["x"].double(), drawn[1].double())  # type: ignore[index]
+    with pytest.raises(UsageError, match=r"no file .*nowhere"):
+        gentk.sample(model, 2, sampler=sampler, start=str(tmp_path / "nowhere.csv"))
 
 
 def test_half_of_what_is_known_is_refused() -> None:

@@ -11,8 +11,9 @@ from PIL import ImageColor
 
 from gentk.errors import UsageError
 from gentk.modalities import modality
+from gentk.modalities.points import PIXELS
 from gentk.protocols import DataSpec, Leaf
-from gentk.style import CLASSES, ONE, PIXELS
+from gentk.style import CLASSES, ONE
 
 POINTS = modality("points")
 PLAIN = DataSpec(modality="points", leaves={"x": Leaf(shape=(2,))})

@@ -152,7 +152,7 @@ def test_a_model_fills_in_by_itself(gentk: Command, runs: Runs) -> None:
 
 def save_truth(gentk: Command, runs: Runs) -> str:
     from gentk import dataset
-    from gentk.training.order import some
+    from gentk.examples import some
 
     ring = dataset("ring", "test", plugin="stranger")
     np.savez("truth.npz", x=ring.batch(some(len(ring), 150))["x"].numpy())  # type: ignore[attr-defined]

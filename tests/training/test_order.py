@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gentk.training.order import Order, indices_of, mixed, permuted, seed_all
+from gentk.permutation import mixed, permuted
+from gentk.training.order import Order, indices_of, seed_all
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 16, 17, 1000, 4097])

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 
 import gentk
 from gentk.errors import UsageError
+from gentk.examples import some
 from gentk.protocols import Watch
 from gentk.runs import Run
 from gentk.training import Training
-from gentk.training.order import some
 from tests.stranger.families import FAMILIES
 from tests.stranger.families import recipe as of
 

@@ -111,10 +111,12 @@ def cut(batch: Mapping[str, Tensor], data: DataSpec, share: float | None, mask: 
 def shown_by(mask: str, data: DataSpec, n: int) -> Tensor:
     """(n, …) bool, broadcasting over the channels of pictures: what a file says is known. Fewer masks than examples cycle."""
     from ...conditions import File as Mask
+    from ...inference.opening import contents
 
     shape = (1, *data.shape[1:]) if len(data.shape) == 3 else data.shape
+    said = Mask(shape=shape, modality=data.modality, mask=True)
     try:
-        return Mask(shape=shape, modality=data.modality, mask=True).prepare(mask, n) > 0
+        return said.prepare(contents(mask, said)["x"], n) > 0
     except ValueError as error:
         raise UsageError(f"--known-mask: {error}") from None
 

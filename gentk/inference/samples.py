@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .errors import UsageError
-from .protocols import DataSpec
+from ..errors import UsageError
+from ..protocols import DataSpec
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -100,7 +100,7 @@ class Samples:
         return None if words is None else f"<pre>{html.escape(words)}</pre>"
 
     def _modality(self) -> Any:
-        from .host.lookup import modality
+        from ..host.lookup import modality
 
         return modality(self.data.modality)
 
