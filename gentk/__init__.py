@@ -5,10 +5,9 @@ m = gentk.load("ddpm"); gentk.sample(m, 16, seed=0, label=3).save("threes.png")
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from . import moved
 
 if TYPE_CHECKING:
     from .gaussian.guidance import guided as guided
@@ -56,7 +55,26 @@ _LAZY = {  # name: where it lives
 }
 __all__ = [*_LAZY, "__version__"]
 
-moved.install()
+_MOVED = {  # modules by the name that they had: where they are
+    **{f"gentk.{name}": f"gentk.inference.{name}" for name in ("asking", "classification", "encoding", "imputation", "interpolation")},
+    **{f"gentk.{name}": f"gentk.inference.{name}" for name in ("likelihood", "reconstruction", "samples", "sampling")},
+    **{f"gentk.{name}": f"gentk.data.{name}" for name in ("latents", "synthetic")},
+}
+
+
+class _Moved:
+    """Finds a module by its old name."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in _MOVED:
+            return None
+        from .moved import spec
+
+        return spec(name, _MOVED[name])
+
+
+sys.meta_path.append(_Moved)
 
 
 def __getattr__(name: str) -> Any:
