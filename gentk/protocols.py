@@ -164,6 +164,7 @@ class Extras(Protocol):
 
     def start(self, batch: Batch) -> None: ...  # once, before step 0: ActNorm, k-means, scaling, the EMA teacher
     def after(self, phase: str, step: int, sums: Batch) -> None: ...  # after each optimizer step, no grad; sums over ranks
+    def log_label(self, batch: Batch) -> Tensor: ...  # log q(label | x), (n, K): what `classify` asks in place of Bayes' rule
     def facts(self) -> Mapping[str, Any]: ...  # what its numbers mean, as JSON: `gentk inspect --facts`
 
 

@@ -95,3 +95,18 @@ def test_scores() -> None:
     right, nats = log_evidence(joint, torch.tensor([1, 1, 1]))
     assert right.tolist() == [True, False, False] and nats.exp().tolist() == pytest.approx([0.75, 0.5, 0.2])
     assert confusion(torch.tensor([0, 0, 1, 2]), torch.tensor([0, 2, 1, 1]), 3).tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
+
+
+class TellsClasses(TwoGaussians):
+    """With an answer of its own, which is not Bayes'."""
+
+    def log_label(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.stack([batch["x"][:, 0], -batch["x"][:, 0]], 1)
+
+
+def test_a_model_that_was_trained_to_tell_classes_is_asked_itself() -> None:
+    found = gentk.classify(TellsClasses(), {"x": X}, batch_size=3)
+    assert torch.allclose(found, torch.stack([X[:, 0], -X[:, 0]], 1).double().log_softmax(1))
+    assert not torch.allclose(found, gentk.classify(TwoGaussians(), {"x": X}), atol=0.1)
+    with pytest.raises(UsageError, match="TellsClasses tells classes by itself: leave out option 'samples'"):
+        gentk.classify(TellsClasses(), {"x": X}, samples=3)

@@ -10,16 +10,25 @@ from torch import Tensor
 from ..errors import UsageError
 from ..protocols import Batch
 from ..stages import stages
+from .asking import parts
 from .likelihood import asked, within
+from .sampling import evaluating
 
 
 def classify(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
     """log p(y | x), (n, K) float64 on the host: each row's exponentials sum to 1. A `label` in the batch is not looked at.
 
     The prior is how often each class occurred in the data (`frequencies`; all alike where that is not known). `options` are those of
-    `gentk.log_prob`. Raises UsageError for a model without a condition `label`, or without a likelihood.
+    `gentk.log_prob`. A model that was trained to tell classes (`log_label`) is asked for its own answer.
+    Raises UsageError for a model without a condition `label`, or without a likelihood.
     """
-    return log_posterior(log_joint(model, batch, seed=seed, batch_size=batch_size, **options), log_prior(model))
+    if (own := getattr(model, "log_label", None)) is None:
+        return log_posterior(log_joint(model, batch, seed=seed, batch_size=batch_size, **options), log_prior(model))
+    if options:
+        raise UsageError(f"{type(model).__name__} tells classes by itself: leave out option '{min(options)}'")
+    with torch.no_grad(), evaluating(model):
+        found = [own(part).double().cpu() for part, _ in parts(model, batch, seed=seed, batch_size=batch_size)]
+    return log_posterior(torch.cat(found))
 
 
 def log_joint(model: Any, batch: Batch, /, **asking: Any) -> Tensor:

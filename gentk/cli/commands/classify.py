@@ -51,19 +51,21 @@ def classify(
         raise UsageError(f"{out_}: classes are saved as .csv")
     if out_:
         writable(out_)
-    from ...inference.classification import log_joint, log_posterior, log_prior
+    from ...inference.classification import classify as log_posteriors
+    from ...inference.classification import log_prior
     from ...inference.likelihood import kind_of
     from ...inference.sampling import pick_device
     from ...weights.folder import read
 
     made = read(found.folder).to(pick_device(device))
-    prior = log_prior(made)  # refuses a model that cannot, before any data are fetched
+    log_prior(made)  # refuses a model that cannot, before any data are fetched
     batch = examples(found, source, dataset, split, n, extra, few=1000, optional=("label",))
     with waiting(f"classes by {found.title}"):
-        joint = log_posterior(log_joint(made, batch, seed=seed, batch_size=batch_size, **options), prior)
+        joint = log_posteriors(made, batch, seed=seed, batch_size=batch_size, **options)
     names = getattr(made.conditions["label"], "names", ()) or tuple(map(str, range(joint.shape[1])))
     label = batch.get("label")
-    told = {"weights": found.title, "examples": len(joint), "kind": kind_of(made), "file": str(out_) if out_ else None}
+    by = "own" if hasattr(made, "log_label") else kind_of(made)
+    told = {"weights": found.title, "examples": len(joint), "kind": by, "file": str(out_) if out_ else None}
     told |= {"classes": list(names), **rows(joint)}
     if label is not None and bool((label < len(names)).any()):
         told |= score(joint[label < len(names)], label[label < len(names)])
@@ -114,8 +116,9 @@ def people(told: dict[str, Any]) -> str:
     names = told["classes"]
     lines = [f"{told['file']}  {told['examples']} examples"] if told["file"] else []
     if "accuracy" in told:
+        by = "by the model's own classifier" if told["kind"] == "own" else f"{told['kind']} likelihood"
         sure = f"{told['accuracy']:.4f} ± {told['standard_error']:.4f}"
-        lines.append(f"accuracy {sure}, −log p(y|x) = {told['nats']:.4f} nats ({told['kind']} likelihood); {told['labelled']} examples")
+        lines.append(f"accuracy {sure}, −log p(y|x) = {told['nats']:.4f} nats ({by}); {told['labelled']} examples")
         each = [f"{name} {share:.3f}" for name, share in zip(names, told["accuracy_of_class"], strict=True) if share is not None]
         lines.append("of each class: " + ", ".join(each[:SHOWN]) + (" …" if len(each) > SHOWN else ""))
     elif not told["file"]:

@@ -42,6 +42,10 @@ class M2(VAE):
         shares = self.label.frequencies or (1 / self.label.classes,) * self.label.classes
         self._log_prior = [math.log(max(share, 1e-12)) for share in shares]
 
+    def log_label(self, batch: Batch) -> Tensor:
+        """log q(label | x), (n, classes)."""
+        return wide(self.classifier(batch["x"])).log_softmax(1)
+
     def costs(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """−L(x, y) for every class y, (n, classes), and what is logged of the class that q(y | x) finds likeliest."""
         assert self.label is not None
@@ -59,7 +63,7 @@ class M2(VAE):
         assert self.label is not None
         x, label = batch["x"], batch["label"]
         known = label < self.label.classes
-        log_q = wide(self.classifier(x)).log_softmax(1)
+        log_q = self.log_label(batch)
         costs, parts = self.costs(x)
         one = F.one_hot(label.clamp(max=self.label.classes - 1), self.label.classes).float()
         weight = torch.where(known[:, None], one, log_q.exp())
