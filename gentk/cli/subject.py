@@ -77,12 +77,9 @@ def subject(plugin: str | None, recipe: str | None, weights: str | None, sampler
 
 def recipe_of(plugin: str, model: str, *, shipped: bool = True) -> str:
     """The first recipe of this model; `shipped`: the first that comes with weights."""
-    from ..recipes import read
-
     lookup.model_spec(plugin, model)
     for name, spec in lookup.specs("recipes", plugin).items():
-        trains = read(lookup.recipe_path(plugin, name)).get("model", {}).get("name")
-        if trains == model and (spec.weights or not shipped):
+        if lookup.trained_by(plugin, name) == model and (spec.weights or not shipped):
             return name
     if shipped:
         raise UsageError(f"plugin '{plugin}' ships no weights of its model '{model}': train it, then use --weights")

@@ -316,6 +316,12 @@ def recipe_tables(plugin: str, name: str | None = None) -> dict[str, Any]:
     return recipes.read(recipe_place(plugin, name))
 
 
+def trained_by(plugin: str, recipe: str) -> str:
+    """The model that a recipe trains: the plugin's first where it names none."""
+    named: str = recipe_tables(plugin, recipe).get("model", {}).get("name", "")
+    return named or str(model_spec(plugin).name)
+
+
 def checked(raw: Mapping[str, Any], assignments: Iterable[str] = (), source: str = "recipe") -> Recipe:
     """A recipe of these tables with `assignments` applied, every part checked."""
     from .. import recipes

@@ -53,12 +53,10 @@ def specs_resolve(trial: PluginTrial) -> None:
 def models_have_recipes(trial: PluginTrial) -> None:
     """Every model is trained by one of the plugin's recipes, so that `gentk train --plugin NAME --model MODEL` works. What nobody can
     train by its name is known to no listing of recipes, has no figures, and is tried by nobody."""
-    from ..recipes import read
-
     trained = set()
     for spec in trial.offers("recipes"):
         with suppress(GentkError):  # which `specs-resolve` tells
-            trained.add(read(lookup.recipe_path(trial.name, spec.name)).get("model", {}).get("name"))
+            trained.add(lookup.trained_by(trial.name, spec.name))
     if lacking := [spec.name for spec in trial.offers("models") if spec.name not in trained]:
         raise Failure(f"no recipe trains the model '{lacking[0]}': give one with gentk_recipes")
 

@@ -13,7 +13,7 @@ from gentk.cli import run
 from gentk.host import lookup
 
 RECIPES = [(plugin, name) for plugin in ("ddpm", "vae", "classical") for name in lookup.specs("recipes", plugin)]
-LABELS = {"ddpm/mnist-classifier", "vae/cvae-mnist", "classical/naive-bayes"}  # models of p(label | x), or of p(x | label)
+LABELS = {"ddpm/mnist-classifier", "vae/cvae-mnist", "vae/m2-mnist", "classical/naive-bayes"}  # models of p(label | x), or of p(x | label)
 OTHER = {  # modality: what another data set's examples are
     "image": "leaves={x={shape=[3,12,12],range=[-1,1],levels=256}}",
     "points": "leaves={x={shape=[3]}}",
