@@ -59,6 +59,7 @@ _MOVED = {  # modules by the name that they had: where they are
     **{f"gentk.{name}": f"gentk.inference.{name}" for name in ("asking", "classification", "encoding", "imputation", "interpolation")},
     **{f"gentk.{name}": f"gentk.inference.{name}" for name in ("likelihood", "reconstruction", "samples", "sampling")},
     **{f"gentk.{name}": f"gentk.data.{name}" for name in ("latents", "synthetic")},
+    "gentk.training.distributed": "gentk.distributed",
 }
 
 

@@ -328,3 +328,48 @@ class NextToken(Protocol):
     def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]: ...
 
     # tokens (n, k) stand at length[i] … length[i]+k-1 -> logits (n, k, V) after each
+
+
+# ---------------------------------------------------------------- measuring
+class Score(BaseModel):
+    """One number that says how good generated examples are, or a model. The metric says the first part, whoever evaluates the rest."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: Annotated[str, Field(min_length=1)]
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    better: Literal["lower", "higher", "floor"] = "lower"  # floor: the nearer to what real examples get
+    kind: Literal["exact", "bound", "estimate"] = "estimate"
+    unit: str = ""
+    error: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # one standard error
+    library: str = ""  # whose arithmetic it is: "scipy 1.17.0"
+    parameters: dict[str, str | int | float | bool] = {}  # without which the value cannot be compared: k, subsets, the featurizer
+
+    examples: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None  # generated ones; of a likelihood, real ones
+    reference: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None  # real ones beside them
+    floor: Annotated[float, Field(allow_inf_nan=False)] | None = None  # the metric of real examples beside other real ones
+    floor_examples: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None  # in each of these two
+
+
+Side = Literal["generated", "real", "training"]
+
+
+class Metric(Protocol):
+    """Measures once: rows come in any number of parts, in order, then `compute`. Made by its spec's target as `target(data, **options)`.
+
+    Rows are a Batch on the host: leaves and conditions, (n, …) in the data's units, and what the spec `needs`: "features" (n, d) and
+    "logits" (n, K) float64 of each side; of real examples "log_prob" (n,) nats and "reconstruction", as x. `gentk.evaluation.Collected`
+    keeps rows until they are measured; what has sums need not.
+    """
+
+    def update(self, side: Side, rows: Batch) -> None: ...
+    def state(self) -> Mapping[str, Tensor]: ...  # all it has seen: what other ranks are sent
+    def merge(self, state: Mapping[str, Tensor]) -> None: ...  # as if the rows of that state had come next
+    def compute(self) -> Score | Sequence[Score]: ...  # raises GentkError where there is no finite number, saying why
+
+
+class Featurizer(Protocol):
+    """What distances between examples are measured in. Row i depends on example i alone, and is the same each time."""
+
+    id: str  # of the numbers that it computes with: part of every score and of every key in the cache
+
+    def features(self, batch: Batch) -> Mapping[str, Tensor]: ...  # "features" (n, d); of a classifier also "logits" (n, K). float64, host

@@ -16,9 +16,9 @@ from .progress import progress
 from .subject import Subject
 
 if TYPE_CHECKING:
+    from ..distributed import Ranks
     from ..inference.sampling import Samples
     from ..protocols import Step
-    from ..training.distributed import Ranks
 
 MOST_FRAMES = 60  # of an animation: more cannot be told apart
 
@@ -48,7 +48,7 @@ def draw(found: Subject, request: Request) -> None:
     modality.check_path(path)
     if request.trajectory:
         modality.check_animation(request.trajectory)
-    from ..training.distributed import Ranks
+    from ..distributed import Ranks
 
     ranks = Ranks()
     for folder in (found.folder, *([request.guide[0]] if request.guide else [])):

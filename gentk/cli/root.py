@@ -39,6 +39,7 @@ COMMANDS = {  # name: (module, help, panel)
     "samplers": ("gentk.cli.commands.listings", "List samplers.", "List"),
     "schedules": ("gentk.cli.commands.listings", "List noise schedules.", "List"),
     "metrics": ("gentk.cli.commands.listings", "List metrics.", "List"),
+    "featurizers": ("gentk.cli.commands.listings", "List what distances are measured in.", "List"),
 }
 
 

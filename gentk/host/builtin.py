@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .hookspecs import hookimpl
-from .specs import DatasetSpec, ModalitySpec, ModelSpec, SamplerSpec, ScheduleSpec
+from .specs import DatasetSpec, FeaturizerSpec, ModalitySpec, ModelSpec, SamplerSpec, ScheduleSpec
 
 
 @hookimpl
@@ -54,6 +54,12 @@ def gentk_models() -> Iterator[ModelSpec]:
     place = "gentk.table_encoding"
     about = "A table as vectors: quantile-normal numbers, one-hot categories"
     yield ModelSpec("table-encoding", f"{place}:TableEncoding", f"{place}:TableEncodingConfig", summary=about)
+
+
+@hookimpl
+def gentk_featurizers() -> Iterator[FeaturizerSpec]:
+    about = "The numbers themselves"
+    yield FeaturizerSpec("flat", "gentk.evaluation.featurizers:Flat", about, modalities=("points", "image", "series"))
 
 
 @hookimpl

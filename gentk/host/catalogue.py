@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..errors import did_you_mean
 from .entries import entries
 
-KINDS = ("datasets", "samplers", "schedules", "metrics", "modalities")  # what is looked up by name in all plugins
+KINDS = ("datasets", "samplers", "schedules", "metrics", "featurizers", "modalities")  # what is looked up by name in all plugins
 
 
 class Published(NamedTuple):

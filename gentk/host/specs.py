@@ -100,14 +100,36 @@ class ScheduleSpec:
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """`target`: "module:callable", `(generated: Batch, real: Batch) -> float`: equally many draws and examples, on the host, the leaves
-    (n, …) in the data's units and their conditions (n, …). A model's `watch` may name it: it is then measured at each validation, with
-    up to 1,000 draws of a fixed seed by the recipe's or the default sampler from the averaged weights."""
+    """`target`: "module:Class", a `gentk.protocols.Metric` made as `Class(data, **options)`; or, for short, "module:function",
+    `(generated: Batch, real: Batch) -> float`: all rows of both sides, on the host. `needs`: of "samples", "features", "logits", "labels"
+    (the condition "label"), "training" (rows of the training split too), "log_prob" and "reconstruction" (both of real examples, without
+    samples); without them the metric is passed over. `modalities`: which it is for; none: all. `options`: "module:PydanticModel".
+    `asked`: measured only where it is asked for by name, for what is slow or downloads. `examples`: how many a published figure takes.
+    A model's `watch` and `training.evaluate_metrics` may name it."""
 
     name: str
     target: str
     summary: str = ""
     paper: str = ""
+    needs: tuple[str, ...] = ("samples",)
+    modalities: tuple[str, ...] = ()
+    options: str | None = None
+    asked: bool = False
+    examples: int = 10_000
+
+
+@dataclass(frozen=True)
+class FeaturizerSpec:
+    """`target`: "module:callable", `(data: DataSpec) -> gentk.protocols.Featurizer`; raises GentkError for data that it cannot take, and
+    where it has to download and cannot. `datasets`: by name, those that it is the default for; `modalities`: those whose other data sets it
+    is the default for."""
+
+    name: str
+    target: str
+    summary: str = ""
+    paper: str = ""
+    datasets: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

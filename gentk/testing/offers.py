@@ -15,6 +15,9 @@ from .plugins import PluginTrial
 from .registry import Failure, check
 from .suite import told
 
+NEEDS = ("samples", "features", "logits", "labels", "training", "log_prob", "reconstruction")
+"""What a metric may need; `MetricSpec` says what each is."""
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -125,6 +128,14 @@ def _callable(trial: PluginTrial, spec: Any) -> None:
             raise Failure(f"{role} '{text}' cannot be called")
 
 
+def _metric(trial: PluginTrial, spec: Any) -> None:
+    _callable(trial, spec)
+    if spec.options:
+        _pydantic(spec.options, "options", trial.package)
+    if unknown := sorted(set(spec.needs) - set(NEEDS)):
+        raise Failure(f"needs '{unknown[0]}'{did_you_mean(unknown[0], NEEDS)}")
+
+
 def _recipe(trial: PluginTrial, spec: Any) -> None:
     _inside(trial, spec.path, "path")
     if spec.weights and not (_inside(trial, spec.weights, "weights") / "config.json").is_file():
@@ -150,7 +161,8 @@ KINDS = {
     "datasets": _dataset,
     "schedules": _callable,
     "samplers": _sampler,
-    "metrics": _callable,
+    "metrics": _metric,
+    "featurizers": _callable,
     "modalities": _modality,
     "importers": _callable,
     "recipes": _recipe,  # last: a recipe uses the others

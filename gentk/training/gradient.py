@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..distributed import Ranks
 from ..errors import GentkError, UsageError, did_you_mean
 from ..protocols import Batch, Phase
 from ..recipes import TrainingPart
 from ..text import cause
 from .averages import under
-from .distributed import Ranks
 from .gate import Gate
 from .logs import Logs
 from .optimizers import Optimizer, make

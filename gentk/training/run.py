@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from .. import recipes
+from ..distributed import Ranks
 from ..errors import GentkError, Interrupted, UsageError
 from ..examples import First
 from ..host import lookup, resolve
@@ -27,7 +28,6 @@ from ..weights import folder as weights
 from ..weights.preview import preview
 from . import facts, state
 from .claim import Claim
-from .distributed import Ranks
 from .facts import peak_memory
 from .fitting import fitting
 from .pace import Pace

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..distributed import Ranks
 from ..examples import fetch
 from ..protocols import Dataset, DataSpec
-from .distributed import Ranks
 from .order import seed_all
 
 CHUNK = 1000  # examples per term of the sums, whatever the batch size: float64 addition is not associative

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..compiling import Compiled
+from ..distributed import Ranks
 from ..errors import GentkError, UsageError
 from ..examples import fetch, some
 from ..noise import Philox
@@ -21,7 +22,6 @@ from ..permutation import mixed
 from ..protocols import Batch, Dataset, GradientModel, StatisticsModel, can
 from ..recipes import TrainingPart
 from .averages import Average, decay
-from .distributed import Ranks
 from .feed import helper, near, pinned
 from .gradient import GradientRounds, micro_batches
 from .logs import Logs, Means, read

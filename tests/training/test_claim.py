@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from gentk.distributed import Ranks
 from gentk.errors import GentkError, UsageError
 from gentk.runs import LOCK, Run
 from gentk.training.claim import Claim, fresh
-from gentk.training.distributed import Ranks
 
 SPAWN = multiprocessing.get_context("spawn")
 FORK = multiprocessing.get_context("fork")

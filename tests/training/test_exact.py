@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from gentk.distributed import Ranks
 from gentk.training import Trainer
 from gentk.training.averages import Average, decay
-from gentk.training.distributed import Ranks
 from gentk.training.gradient import GradientRounds
 
 from .toys import Net, Rows, settings

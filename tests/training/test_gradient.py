@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from gentk.distributed import Ranks
 from gentk.errors import GentkError, UsageError
 from gentk.protocols import Phase
 from gentk.training import Trainer
-from gentk.training.distributed import Ranks
 from gentk.training.gradient import GradientRounds
 
 from .toys import Duel, Net, Rows, Shaken, settings

@@ -1,4 +1,4 @@
-"""gentk models | recipes | datasets | samplers | schedules | metrics"""
+"""gentk models | recipes | datasets | samplers | schedules | metrics | featurizers"""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ COLUMNS: dict[str, Callable[[Any], dict[str, str]]] = {
     "datasets": lambda s: {"modality": s.modality, "splits": " ".join(s.splits), "summary": s.summary},
     "samplers": lambda s: {"summary": s.summary, "paper": s.paper},
     "schedules": lambda s: {"summary": s.summary, "paper": s.paper},
-    "metrics": lambda s: {"summary": s.summary, "paper": s.paper},
+    "metrics": lambda s: {"of": " ".join(s.modalities), "needs": " ".join(s.needs), "summary": s.summary, "paper": s.paper},
+    "featurizers": lambda s: {"default for": " ".join((*s.datasets, *s.modalities)), "summary": s.summary, "paper": s.paper},
 }
 
 
@@ -77,4 +78,4 @@ def table(found: list[dict[str, Any]], nothing: str = "") -> Any:
     return shown
 
 
-models_app, recipes_app, datasets_app, samplers_app, schedules_app, metrics_app = map(_listing, COLUMNS)
+models_app, recipes_app, datasets_app, samplers_app, schedules_app, metrics_app, featurizers_app = map(_listing, COLUMNS)

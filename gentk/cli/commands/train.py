@@ -71,8 +71,8 @@ def train(
         out.result(resolved.model_dump(mode="json"), lambda: resolved.model_dump_json(indent=2))
         return
     if not (resume or out_):
+        from ...distributed import Ranks
         from ...training.claim import fresh
-        from ...training.distributed import Ranks
 
         folder = Ranks().agreed(lambda: fresh(folder))
     how = {"init": begin, "resume": resume, "restart": restart, "max_steps": max_steps, "device": device, "compile": compile}

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from gentk.distributed import Ranks
 from gentk.noise import Philox
-from gentk.training.distributed import Ranks
 from gentk.training.statistics import one_pass
 from gentk_classical import chains
 from gentk_classical.chains import best_paths, smoothed

@@ -73,7 +73,7 @@ def _card(row: dict[str, Any]) -> Any:
     return table
 
 
-KINDS = ("recipes", "datasets", "samplers", "schedules", "metrics", "modalities", "importers")
+KINDS = ("recipes", "datasets", "samplers", "schedules", "metrics", "featurizers", "modalities", "importers")
 STYLE = {"ok": "green", "disabled": "dim", "failed": "red", "incompatible": "yellow", "conflict": "red"}
 
 
