@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .evaluation.requests import evaluate as evaluate
     from .gaussian.guidance import guided as guided
     from .host.hookspecs import hookimpl as hookimpl
     from .host.lookup import dataset as dataset
@@ -35,6 +36,7 @@ _LAZY = {  # name: where it lives
     "classify": "gentk.inference.classification",
     "dataset": "gentk.host.lookup",
     "encode": "gentk.inference.encoding",
+    "evaluate": "gentk.evaluation.requests",
     "finish": "gentk.inference.sampling",
     "guided": "gentk.gaussian.guidance",
     "hookimpl": "gentk.host.hookspecs",

@@ -87,11 +87,17 @@ class Ranks:
         """Which of n samples are this rank's: neighbours, so that the shares concatenate in order."""
         return range(n * self.rank // self.world, n * (self.rank + 1) // self.world)
 
+    def lists(self, mine: T) -> list[T]:
+        """Every rank's, in their order, on every rank."""
+        if self.world == 1:
+            return [mine]
+        parts: list[Any] = [None] * self.world
+        dist.all_gather_object(parts, mine)
+        return parts
+
     def gathered(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Every rank's rows in order, on every rank."""
         if self.world == 1:
             return batch
-        parts: list[Any] = [None] * self.world
-        dist.all_gather_object(parts, batch)
-        full = [part for part in parts if part]  # with fewer samples than ranks, some have none
+        full = [part for part in self.lists(batch) if part]  # with fewer samples than ranks, some have none
         return {key: torch.cat([part[key] for part in full]) for key in full[0]}

@@ -21,15 +21,31 @@ if TYPE_CHECKING:
 def dataset_of(
     folder: Path, config: Mapping[str, Any], title: str, name: str | None = None, split: str = "test", **changed: Any
 ) -> Dataset:
-    """The data set called `name`, or the one that the weights in `folder` (of this config) were trained on. Raises UsageError where
-    nobody knows, and where only a recipe that may be somebody else's says which file, folder or weights to read.
+    """The data set called `name`, or the one that the weights in `folder` (of this config) were trained on. Raises what `trained_on` does.
 
     `changed`: options in place of those that it was trained with, where the data set knows them.
     """
     plugin = str(config["plugin"])
     if name:
         return lookup.dataset(name, split, plugin=plugin)
-    recipe = str(config.get("recipe") or "")
+    trained, foreign = _trained_on(folder, config, title)
+    known = getattr(lookup.dataset_options(trained.name, plugin), "model_fields", {})
+    options = {**trained.options, **{key: value for key, value in changed.items() if key in known}}
+    source = lookup.dataset(trained.name, split, options, plugin)
+    if foreign and (wrong := wrong_data(source.spec)):
+        raise GentkError(f"{folder / RECIPE}: the data set {shown(trained.name)}: {wrong}")
+    return source
+
+
+def trained_on(folder: Path, config: Mapping[str, Any], title: str) -> DatasetPart:
+    """The data set that the weights in `folder` (of this config) were trained on, by name. Raises UsageError where nobody knows, and where
+    only a recipe that may be somebody else's says which file, folder or weights to read."""
+    return _trained_on(folder, config, title)[0]
+
+
+def _trained_on(folder: Path, config: Mapping[str, Any], title: str) -> tuple[DatasetPart, bool]:
+    """With whether it is a stranger's word."""
+    plugin, recipe = str(config["plugin"]), str(config.get("recipe") or "")
     if (folder / RECIPE).exists():  # `state/` is what training leaves on its machine, and what nobody pushes or pulls
         trained, foreign = said_in(folder), bool(cache.owner(folder.resolve())) or not Run(folder).state.is_dir()
     elif recipe in lookup.specs("recipes", plugin):
@@ -39,12 +55,7 @@ def dataset_of(
     if foreign and (place := place_in(trained.name, trained.options)) is not None:
         what = f"{title} says that it was trained on {shown(trained.name)}, with '{shown(place)}'"
         raise UsageError(f"{what}: gentk follows no path or name that weights bring along; give --dataset if you mean it")
-    known = getattr(lookup.dataset_options(trained.name, plugin), "model_fields", {})
-    options = {**trained.options, **{key: value for key, value in changed.items() if key in known}}
-    source = lookup.dataset(trained.name, split, options, plugin)
-    if foreign and (wrong := wrong_data(source.spec)):
-        raise GentkError(f"{folder / RECIPE}: the data set {shown(trained.name)}: {wrong}")
-    return source
+    return trained, foreign
 
 
 def said_in(folder: Path) -> DatasetPart:

@@ -10,17 +10,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 from ...errors import GentkError
+from ...protocols import Score
+from ..digest import digest
 from ..files import read_json, shown
 
 METRICS, VALIDATION = "metrics.json", "validation/"
-
-
-class Score(BaseModel):
-    """One number. `examples`: how many it was measured on."""
-
-    name: str = Field(min_length=1)
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    examples: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None
 
 
 class Measured(BaseModel):
@@ -34,7 +28,9 @@ class Metrics(BaseModel):
     """metrics.json, format 1. Keys that are not known are passed over: who measures may say more."""
 
     format: Literal[1]
+    weights: str = ""  # `digest` of those that were measured
     dataset: Measured
+    seconds_per_sample: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     scores: list[Score]
 
 
@@ -47,15 +43,21 @@ class Scores(NamedTuple):
     step: int | None = None
 
 
+def metrics_of(folder: Path) -> Metrics | None:
+    """metrics.json, where there is one. Raises GentkError for one of another shape."""
+    if not (folder / METRICS).exists():
+        return None
+    try:
+        return Metrics.model_validate(read_json(folder, METRICS))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(shown(key, 40) for key in first["loc"])
+        raise GentkError(f"{folder / METRICS}: {place}: {shown(first['msg'].removeprefix('Input '), 120)}") from None
+
+
 def scores_of(folder: Path, log: Sequence[Any], dataset: str) -> Scores | None:
-    """metrics.json, else the last validation in the log. Raises GentkError for a metrics.json of another shape."""
-    if (folder / METRICS).exists():
-        try:
-            found = Metrics.model_validate(read_json(folder, METRICS))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(shown(key, 40) for key in first["loc"])
-            raise GentkError(f"{folder / METRICS}: {place}: {shown(first['msg'].removeprefix('Input '), 120)}") from None
+    """metrics.json, if it is of these weights, else the last validation in the log. Raises what `metrics_of` does."""
+    if (found := metrics_of(folder)) is not None and (not found.weights or found.weights == digest(folder)):
         return Scores(found.scores, found.dataset.name, found.dataset.split) if found.scores else None
     for row in reversed(log):
         if found_here := [Score(name=key.removeprefix(VALIDATION), value=value) for key, value in row.items() if _counts(key, value)]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ...protocols import Score
 from ..files import opened
 from . import usage
 from .facts import Facts
@@ -150,10 +152,22 @@ def _scores(facts: Facts) -> str:
     split = f" the split {code(scores.split)} of" if scores.split else ""
     where = f"On{split} {code(scores.dataset) if scores.dataset else 'its data'}"
     when = f", after {scores.step:,} rounds" if scores.step is not None else ""
-    counted = any(row.examples for row in scores.rows)
-    head = ("score", "value", *(("examples",) if counted else ()))
-    rows = [(plain(row.name, 60), f"{row.value:.5g}", f"{row.examples:,}" if row.examples else "") for row in scores.rows]
-    return f"## Scores\n\n{where}{when}:\n\n{table(head, [row[: len(head)] for row in rows])}"
+    columns: list[tuple[str, Callable[[Score], str]]] = [
+        ("score", lambda row: plain(f"{row.name} {row.unit}".strip(), 60)),
+        ("value", _value),
+        ("floor", lambda row: "" if row.floor is None else f"{row.floor:.5g}"),
+        ("examples", lambda row: f"{row.examples:,}" if row.examples else ""),
+        ("in", lambda row: plain(str(row.parameters.get("featurizer", "")), 60)),
+    ]
+    filled = [(head, cells) for head, cell in columns if any(cells := [cell(row) for row in scores.rows])]
+    rows = list(zip(*(cells for _, cells in filled), strict=True))
+    floor = " The floor is what real examples get beside other real ones." if any(head == "floor" for head, _ in filled) else ""
+    return f"## Scores\n\n{where}{when}:{floor}\n\n{table(tuple(head for head, _ in filled), rows)}"
+
+
+def _value(score: Score) -> str:
+    bound = "≥ " if score.kind == "bound" and score.better == "higher" else "≤ " if score.kind == "bound" else ""
+    return f"{bound}{score.value:.5g}" + (f" ± {score.error:.2g}" if score.error else "")
 
 
 def _size(facts: Facts) -> str:

@@ -15,9 +15,13 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+TRAINING: Any = {"training": True}
+"""Of what changes only how a model is trained: `gentk evaluate` lays samples beside examples without it."""
+
 LABELLED: Any = Field(
-    None, ge=1, description="Training: only so many keep their label, evenly over the classes, and are met as often as all those without."
-)
+    None, ge=1, json_schema_extra=TRAINING,
+    description="Training: only so many keep their label, evenly over the classes, and are met as often as all those without.",
+)  # fmt: skip
 
 
 def _rising(span: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -39,7 +43,8 @@ class Augment(Options):
     colour: float = Field(0.0, ge=0, le=1, description="Brightness, contrast and saturation, by this share at most.")
 
 
-AUGMENT: Any = Field(None, description="Training images differ each time: flip, shift, rotate, zoom, colour.")
+AUGMENT: Any = Field(None, json_schema_extra=TRAINING, description="Training images differ each time: flip, shift, rotate, zoom, colour.")
+FLIP: Any = Field(False, json_schema_extra=TRAINING, description="Mirror half of the training images, anew each time: as augment.flip.")
 Augmenting = Augment | Mapping[str, Any] | None
 
 
@@ -49,8 +54,9 @@ class GreyImages(Options):
     labels: bool = Field(True, description="Give the class as the condition `label`.")
     size: int = Field(28, ge=28, le=256, description="Height and width; a black border is added.")
     binarise: Literal["none", "threshold", "dynamic"] = Field(
-        "none", description="Black and white only: by a threshold at one half, or drawn anew with the pixel's grey as its probability."
-    )
+        "none", json_schema_extra=TRAINING,
+        description="Black and white only: by a threshold at one half, or drawn anew with the pixel's grey as its probability.",
+    )  # fmt: skip
     labelled: int | None = LABELLED
     augment: Augment | None = AUGMENT
 
@@ -59,7 +65,7 @@ class ColourImages(Options):
     """Of cifar10."""
 
     labels: bool = Field(True, description="Give the class as the condition `label`.")
-    flip: bool = Field(False, description="Mirror half of the training images, drawn anew each time: as augment.flip.")
+    flip: bool = FLIP
     augment: Augment | None = AUGMENT
 
 
@@ -79,7 +85,7 @@ class Folder(Options):
         None, ge=4, le=2048, description="Height and width, to which the shorter side is resized; left out: as the images are, 64 at most."
     )
     channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for colour.")
-    flip: bool = Field(False, description="Mirror half of the training images, drawn anew each time: as augment.flip.")
+    flip: bool = FLIP
     augment: Augment | None = AUGMENT
     labels: bool | None = Field(None, description="The first sub-folder's name is the condition `label`; left out: where all lie in some.")
     range: Range = Field(
@@ -123,7 +129,7 @@ class Hub(Options):
         None, ge=4, le=2048, description="Height and width of images; left out: as they are, 64 at most. The shorter side is resized to it."
     )
     channels: Literal[1, 3] | None = Field(None, description="1 for grey, 3 for colour; left out: as the images are.")
-    flip: bool = Field(False, description="Mirror half of the training images, drawn anew each time: as augment.flip.")
+    flip: bool = FLIP
     augment: Augment | None = AUGMENT
     unit: Literal["character", "word"] = Field("character", description="What a token of a text is; words have blanks between them.")
     lines: bool = Field(False, description="Each row is an example, and a line's end is its last token; else the text is cut into windows.")

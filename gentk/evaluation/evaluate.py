@@ -1,0 +1,147 @@
+"""How good a model is, or what it made: every metric that applies, beside the floor of real examples, each with its error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..distributed import Ranks
+from ..errors import GentkError, UsageError
+from ..inference.likelihood import kind_of
+from ..inference.sampling import final_data
+from ..protocols import Score, Side
+from ..stages import heard, listener
+from .cache import Cache, place
+from .choosing import Chosen, chosen, passed_over
+from .material import Material, Request, asked, material
+from .measuring import HALVES, Measured, halves, measured, of_model, spread
+from .reference import Reference
+from .rows import SECONDS, Rows
+
+DRAWING = 0.8  # share of the time, as a guess for who waits
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found. `failed`: metrics that gave no number, and why; `passed_over`: those that would need more than was at hand.
+    `seconds`: that one sample took when it was drawn."""
+
+    title: str
+    reference: Reference
+    scores: Sequence[Score]
+    failed: Mapping[str, str]
+    passed_over: Mapping[str, str]
+    featurizer: str
+    n: int
+    seed: int
+    seconds: float | None = None
+
+
+def evaluated(request: Request) -> Evaluation:
+    """Raises UsageError for what does not fit together and where nothing can be measured, GentkError where samples cannot be drawn."""
+    ranks, cache = Ranks(), Cache(place() if request.cached else None)
+    with torch.no_grad():
+        found = material(request, cache)
+        metrics = chosen(request.metrics, request.options, found.spec, request.plugin, found.has)
+        if not metrics:
+            reasons = "; ".join(sorted({*found.has.values()} - {""})) or "no metric is installed: gentk plugins install metrics"
+            raise UsageError(f"nothing of {request.title} can be measured: {reasons}")
+        told = listener() or (lambda share: None)
+        with heard(lambda share: told(DRAWING * share)):
+            seconds = _drawn(found, metrics, ranks)
+        with heard(lambda share: told(DRAWING + (1 - DRAWING) * share)):
+            results = {**_compared(found, metrics, ranks), **_asked(found, metrics, request, ranks, cache)}
+    if ranks.first:
+        cache.prune()
+    return Evaluation(
+        title=request.title,
+        reference=request.reference,
+        scores=[score for one in metrics for score in results[one.name].scores],
+        failed={name: result.why for name, result in results.items() if result.why},
+        passed_over={} if request.metrics else passed_over(found.spec, request.plugin, found.has),
+        featurizer=found.featurizer.id if found.featurizer else "",
+        n=found.sides["generated"].n if "generated" in found.sides else request.n,
+        seed=request.seed,
+        seconds=seconds,
+    )
+
+
+def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | None:
+    """Draws and describes this rank's share, into the cache; seconds per sample, if these were drawn and not read from a file."""
+    rows = found.sides.get("generated")
+    if rows is None or all(of_model(one) for one in metrics):
+        return None
+    told, seconds, count = listener() or (lambda share: None), 0.0, 0
+    share = ranks.share_of(rows.number)
+    for i, chunk in enumerate(rows.chunks(share)):
+        batch = rows.part(chunk)
+        if SECONDS in batch:
+            seconds, count = seconds + float(batch[SECONDS]), count + len(chunk)
+        told((i + 1) / max(len(share), 1))
+    ranks.wait()
+    total = ranks.lists((seconds, count))
+    counted = sum(n for _, n in total)
+    return sum(s for s, _ in total) / counted if counted else None
+
+
+def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> dict[str, Measured]:
+    """The metrics of samples beside examples: the value, the floor, and the error by random halves where a metric knows none of its own."""
+    wanted = [one for one in metrics if not of_model(one)]
+    if not wanted:
+        return {}
+    told = listener() or (lambda share: None)
+    values = measured(wanted, found.spec, found.sides, ranks)
+    told(1 / (HALVES + 2))
+    floors = measured(wanted, found.spec, found.floor, ranks)
+    told(2 / (HALVES + 2))
+    unsure = [one for one in wanted if any(score.error is None for score in values[one.name].scores)]
+    sizes: dict[Side, int] = {"generated": found.sides["generated"].n, "real": found.sides["real"].n}
+    again: list[dict[str, Measured]] = []
+    for i, picked in enumerate(halves(sizes)) if unsure else ():
+        again.append(measured(unsure, found.spec, found.sides, ranks, picked))
+        told((i + 3) / (HALVES + 2))
+    return {one.name: _whole(values[one.name], floors[one.name], [each[one.name] for each in again if one.name in each], found)
+            for one in wanted}  # fmt: skip
+
+
+def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: Material) -> Measured:
+    """The scores with their counts, their floor and their error."""
+    beside = {score.name: score.value for score in floor.scores}
+    generated, others = found.sides["generated"].n, found.floor["generated"].n
+
+    def filled(score: Score) -> Score:
+        spread_of = spread([one.value for each in again for one in each.scores if one.name == score.name])
+        known: dict[str, Any] = {"error": score.error if score.error is not None else spread_of}
+        known |= {"examples": generated, "reference": found.sides["real"].n}
+        if score.name in beside:
+            known |= {"floor": beside[score.name], "floor_examples": others}
+        if found.featurizer is not None and "featurizer" not in score.parameters:
+            known |= {"parameters": {**score.parameters, "featurizer": found.featurizer.id}}
+        return score.model_copy(update=known)
+
+    return Measured(tuple(map(filled, value.scores)), value.why)
+
+
+def _asked(found: Material, metrics: Sequence[Chosen], request: Request, ranks: Ranks, cache: Cache) -> dict[str, Measured]:
+    """The metrics of what a model says of examples."""
+    results: dict[str, Measured] = {}
+    for one in metrics:
+        if not of_model(one):
+            continue
+        if found.own is None:
+            results[one.name] = Measured((), "nobody knows what the model was trained on")
+            continue
+        try:
+            rows: Rows = asked(found.own, request.model, one, request.seed, cache)
+            result = measured([one], final_data(request.model), {"real": rows}, ranks)[one.name]
+        except GentkError as error:  # of the model, which may be asked for a condition that nobody knows
+            results[one.name] = Measured((), str(error))
+            continue
+        known: dict[str, Any] = {"examples": rows.n}
+        if "log_prob" in one.spec.needs:
+            known["kind"] = kind_of(request.model)
+        results[one.name] = Measured(tuple(score.model_copy(update=known) for score in result.scores), result.why)
+    return results

@@ -1,0 +1,137 @@
+"""What there is to measure with: the rows of each side, and what they cannot have, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..errors import GentkError, UsageError
+from ..examples import fetch, some
+from ..inference import likelihood, reconstruction
+from ..inference.sampling import default_sampler
+from ..protocols import Batch, DataSpec, Featurizer, Likelihood, Sampler, Side, can
+from .cache import Cache
+from .choosing import Chosen
+from .featurizers import featurizer
+from .measuring import Sides
+from .reference import Reference, check, real
+from .rows import Rows, described, drawn, given, held, likely, rebuilt
+
+QUICK = 1000  # samples where nobody says how many
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be measured: a `model`, or `samples` in its place, (n, …) as `data` says, beside `reference`. `own`: the data set as the
+    model was trained on it, which it is asked about. `options` go to each metric that knows them; `plugin`: whose metrics also count."""
+
+    title: str
+    reference: Reference
+    data: DataSpec
+    model: Any = None
+    own: Reference | None = None
+    samples: Batch | None = None
+    n: int = QUICK
+    seed: int = 0
+    sampler: Sampler | None = None
+    cond: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    featurizer: str | None = None
+    plugin: str | None = None
+    cached: bool = True
+
+
+class Material(NamedTuple):
+    """`sides` of a comparison; `floor`, the same with real examples in place of generated ones; `own`, examples that the model is asked
+    about. `has`: what rows can have, and why not where they cannot. `spec`: what the reference's examples are."""
+
+    sides: Sides
+    floor: Sides
+    own: Rows | None
+    featurizer: Featurizer | None
+    has: Mapping[str, str]
+    spec: DataSpec
+
+
+def material(request: Request, cache: Cache) -> Material:
+    """Nothing is drawn yet. Raises UsageError where samples and reference do not fit together."""
+    check(request.reference, request.data, request.title)
+    dataset = request.reference.open()
+    size = request.n if request.samples is None else min(request.n, len(next(iter(request.samples.values()))))
+    found = real(request.reference, size)
+    generated, no_samples = _generated(request, size, cache)
+    features, no_features = _featurizer(request, dataset.spec)
+    rows: dict[Side, Rows | None] = {"generated": generated, "real": found.rows, "training": found.training}
+    sides: Sides = {side: one for side, one in rows.items() if one is not None}
+    floor: Sides = {**sides, "generated": found.others}
+    no_logits = no_features
+    if features is not None:
+        sides = {side: described(one, features, cache) for side, one in sides.items()}
+        floor = {**sides, "generated": described(found.others, features, cache)}
+        if "logits" not in features.features(fetch(dataset, range(2))):
+            no_logits = f"the featurizer {features.id} is no classifier"
+    model = request.model
+    asked_for = model.conditions if request.samples is None and model is not None else request.samples or {}
+    has = {
+        "samples": no_samples,
+        "features": no_features,
+        "logits": no_logits,
+        "labels": "" if "label" in asked_for and "label" in dataset.spec.conditions else "samples or examples have no label",
+        "training": "" if found.training else "there is no training split that anyone could remember",
+        "log_prob": _no_likelihood(request),
+        "reconstruction": _why(lambda: reconstruction.check(model)) if model is not None else "there are only samples, no model",
+    }
+    return Material(sides, floor, _own(request), features, has, dataset.spec)
+
+
+def _generated(request: Request, size: int, cache: Cache) -> tuple[Rows | None, str]:
+    if request.samples is not None:
+        return given({key: value[:size] for key, value in request.samples.items()}), ""
+    try:
+        sampler = request.sampler or default_sampler(request.model)
+    except UsageError as error:
+        return None, str(error)
+    return drawn(request.model, size, seed=request.seed, sampler=sampler, cond=request.cond, cache=cache), ""
+
+
+def _featurizer(request: Request, spec: DataSpec) -> tuple[Featurizer | None, str]:
+    try:
+        return featurizer(request.featurizer, spec, request.reference.name), ""
+    except GentkError as error:
+        if request.featurizer:
+            raise
+        return None, str(error)
+
+
+def _no_likelihood(request: Request) -> str:
+    model = request.model
+    if model is None:
+        return "there are only samples, no model"
+    if why := _why(lambda: likelihood.asked(model)):
+        return why
+    if not can(model, Likelihood) and not {"nll", "perplexity"} & set(request.metrics):
+        return "by the probability-flow ODE it takes long: ask for it by name"
+    return ""
+
+
+def _own(request: Request) -> Rows | None:
+    if request.own is None:
+        return None
+    dataset = request.own.open()
+    return held(dataset, some(len(dataset), request.n))
+
+
+def asked(own: Rows, model: Any, metric: Chosen, seed: int, cache: Cache) -> Rows:
+    """Examples with what the model says of them, as far as the metric needs it."""
+    rows = likely(own, model, seed, cache) if "log_prob" in metric.spec.needs else own
+    return rebuilt(rows, model, cache) if "reconstruction" in metric.spec.needs else rows
+
+
+def _why(act: Callable[[], Any]) -> str:
+    try:
+        act()
+    except GentkError as error:
+        return str(error)
+    return ""
