@@ -68,8 +68,8 @@ def chosen(names: Sequence[str], options: Mapping[str, Any], data: DataSpec, plu
         if not any(key in fields for fields in known.values()):
             raise UsageError(f"none of the metrics {', '.join(known)} has an option '{key}'")
     made = [Chosen(spec, owner, {k: v for k, v in options.items() if k in known[spec.name]}) for owner, spec in found]
-    for one in made if options else ():
-        checked(one.spec, one.options)
+    for metric in made if options else ():
+        checked(metric.spec, metric.options)
     return made
 
 

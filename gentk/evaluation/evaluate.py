@@ -131,9 +131,7 @@ def _asked(found: Material, metrics: Sequence[Chosen], request: Request, ranks: 
     for one in metrics:
         if not of_model(one):
             continue
-        if found.own is None:
-            results[one.name] = Measured((), "nobody knows what the model was trained on")
-            continue
+        assert found.own is not None  # else nothing of the model was chosen
         try:
             rows: Rows = asked(found.own, request.model, one, request.seed, cache)
             result = measured([one], final_data(request.model), {"real": rows}, ranks)[one.name]

@@ -19,6 +19,7 @@ from .reference import Reference, check, real
 from .rows import Rows, described, drawn, given, held, likely, rebuilt
 
 QUICK = 1000  # samples where nobody says how many
+NO_MODEL = "there are only samples, no model"
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def material(request: Request, cache: Cache) -> Material:
         floor = {**sides, "generated": described(found.others, features, cache)}
         if "logits" not in features.features(fetch(dataset, range(2))):
             no_logits = f"the featurizer {features.id} is no classifier"
+    own, no_own = _own(request)
     model = request.model
     asked_for = model.conditions if request.samples is None and model is not None else request.samples or {}
     has = {
@@ -80,10 +82,10 @@ def material(request: Request, cache: Cache) -> Material:
         "logits": no_logits,
         "labels": "" if "label" in asked_for and "label" in dataset.spec.conditions else "samples or examples have no label",
         "training": "" if found.training else "there is no training split that anyone could remember",
-        "log_prob": _no_likelihood(request),
-        "reconstruction": _why(lambda: reconstruction.check(model)) if model is not None else "there are only samples, no model",
+        "log_prob": _no_likelihood(request) or no_own,
+        "reconstruction": NO_MODEL if model is None else _why(lambda: reconstruction.check(model)) or no_own,
     }
-    return Material(sides, floor, _own(request), features, has, dataset.spec)
+    return Material(sides, floor, own, features, has, dataset.spec)
 
 
 def _generated(request: Request, size: int, cache: Cache) -> tuple[Rows | None, str]:
@@ -108,7 +110,7 @@ def _featurizer(request: Request, spec: DataSpec) -> tuple[Featurizer | None, st
 def _no_likelihood(request: Request) -> str:
     model = request.model
     if model is None:
-        return "there are only samples, no model"
+        return NO_MODEL
     if why := _why(lambda: likelihood.asked(model)):
         return why
     if not can(model, Likelihood) and not {"nll", "perplexity"} & set(request.metrics):
@@ -116,11 +118,14 @@ def _no_likelihood(request: Request) -> str:
     return ""
 
 
-def _own(request: Request) -> Rows | None:
+def _own(request: Request) -> tuple[Rows | None, str]:
     if request.own is None:
-        return None
-    dataset = request.own.open()
-    return held(dataset, some(len(dataset), request.n))
+        return None, "nobody knows what the model was trained on"
+    try:
+        dataset = request.own.open()
+    except GentkError as error:
+        return None, str(error)
+    return held(dataset, some(len(dataset), request.n)), ""
 
 
 def asked(own: Rows, model: Any, metric: Chosen, seed: int, cache: Cache) -> Rows:

@@ -37,8 +37,8 @@ def evaluate(
 ) -> Evaluation:
     """How good weights (by name, as for `gentk.load`), a model, or samples are, each number beside its floor, as `gentk evaluate` says it.
 
-    `reference`: a data set by name; weights know theirs. `metrics`: by name; without, all that apply. `options`: of the metrics. Samples and
-    features are kept in ~/.cache/gentk unless `cached` is False. Raises UsageError for what does not fit, and GentkError.
+    `reference`: a data set by name; weights know theirs. `metrics`: by name; without, all that apply. `options`: of the metrics. Samples
+    and features are kept in ~/.cache/gentk unless `cached` is False. Raises UsageError for what does not fit, and GentkError.
     """
     more: dict[str, Any] = {"metrics": metrics, "n": n, "seed": seed, "featurizer": featurizer, "cached": cached, "options": options}
     if isinstance(what, Samples):
@@ -66,10 +66,7 @@ def of_samples(batch: Batch, title: str, source: Reference, **more: Any) -> Requ
 
 
 def of_weights(folder: Path, title: str, name: str | None, split: str, device: str, **more: Any) -> Request:
-    """Weights, beside the reference that is named or the data that they were trained on. The sampler is the weights' own where none is given.
-
-    Raises UsageError where no reference is named and nobody knows what they were trained on.
-    """
+    """Weights, beside the reference that is named or what they were trained on. Raises UsageError where nobody knows that."""
     config = read_config(folder)
     plugin = str(config["plugin"])
     try:
