@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from ..inference.sampling import final_data
 from ..protocols import Score, Side
 from ..stages import heard, listener
 from .cache import Cache, place
-from .choosing import Chosen, chosen, passed_over
+from .choosing import Chosen, cannot, chosen, passed_over
 from .material import Material, Request, asked, material
 from .measuring import HALVES, Measured, halves, measured, of_model, spread
 from .reference import Reference
@@ -27,7 +28,8 @@ DRAWING = 0.8  # share of the time, as a guess for who waits
 @dataclass(frozen=True)
 class Evaluation:
     """What was found. `failed`: metrics that gave no number, and why; `passed_over`: those that would need more than was at hand.
-    `seconds`: that one sample took when it was drawn."""
+    `seconds`: that one sample took when it was drawn. `halves`: by a score's name its value on each random half, where its error comes from
+    these; the halves are the same for every model of the same n, so that two models can be compared half by half."""
 
     title: str
     reference: Reference
@@ -38,6 +40,7 @@ class Evaluation:
     n: int
     seed: int
     seconds: float | None = None
+    halves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def evaluated(request: Request) -> Evaluation:
@@ -45,9 +48,11 @@ def evaluated(request: Request) -> Evaluation:
     ranks, cache = Ranks(), Cache(place() if request.cached else None)
     with torch.no_grad():
         found = material(request, cache)
-        metrics = chosen(request.metrics, request.options, found.spec, request.plugin, found.has)
+        names, lacking = _measurable(request, found)
+        metrics = chosen(names, request.options, found.spec, request.plugin, found.has) if names or not request.metrics else []
         if not metrics:
-            reasons = "; ".join(sorted({*found.has.values()} - {""})) or "no metric is installed: gentk plugins install metrics"
+            reasons = "; ".join(sorted({*(lacking or found.has).values()} - {""}))
+            reasons = reasons or "no metric is installed: gentk plugins install metrics"
             raise UsageError(f"nothing of {request.title} can be measured: {reasons}")
         told = listener() or (lambda share: None)
         with heard(lambda share: told(DRAWING * share)):
@@ -61,12 +66,22 @@ def evaluated(request: Request) -> Evaluation:
         reference=request.reference,
         scores=[score for one in metrics for score in results[one.name].scores],
         failed={name: result.why for name, result in results.items() if result.why},
-        passed_over={} if request.metrics else passed_over(found.spec, request.plugin, found.has),
+        passed_over=lacking if request.metrics else passed_over(found.spec, request.plugin, found.has),
         featurizer=found.featurizer.id if found.featurizer else "",
         n=found.sides["generated"].n if "generated" in found.sides else request.n,
         seed=request.seed,
         seconds=seconds,
+        halves={name: values for result in results.values() for name, values in result.again.items()},
     )
+
+
+def _measurable(request: Request, found: Material) -> tuple[list[str], dict[str, str]]:
+    """The metrics that were asked for by name and, where not all have to be measured, without those that cannot be; and why these not."""
+    names = list(dict.fromkeys(request.metrics))
+    if not request.possible:
+        return names, {}
+    lacking = {name: cannot(name, found.spec, request.plugin, found.has) for name in names}
+    return [name for name in names if not lacking[name]], {name: why for name, why in lacking.items() if why}
 
 
 def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | None:
@@ -111,9 +126,11 @@ def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: M
     """The scores with their counts, their floor and their error."""
     beside = {score.name: score.value for score in floor.scores}
     generated, others = found.sides["generated"].n, found.floor["generated"].n
+    values = [{score.name: score.value for score in each.scores} for each in again]
+    halved = {score.name: [each.get(score.name, math.nan) for each in values] for score in value.scores if score.error is None and values}
 
     def filled(score: Score) -> Score:
-        spread_of = spread([one.value for each in again for one in each.scores if one.name == score.name])
+        spread_of = spread([one for one in halved.get(score.name, ()) if math.isfinite(one)])
         known: dict[str, Any] = {"error": score.error if score.error is not None else spread_of}
         known |= {"examples": generated, "reference": found.sides["real"].n}
         if score.name in beside:
@@ -122,7 +139,7 @@ def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: M
             known |= {"parameters": {**score.parameters, "featurizer": found.featurizer.id}}
         return score.model_copy(update=known)
 
-    return Measured(tuple(map(filled, value.scores)), value.why)
+    return Measured(tuple(map(filled, value.scores)), value.why, halved)
 
 
 def _asked(found: Material, metrics: Sequence[Chosen], request: Request, ranks: Ranks, cache: Cache) -> dict[str, Measured]:

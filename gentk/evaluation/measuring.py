@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,10 +25,12 @@ Picked = Mapping[Side, Tensor]  # (n,) bool: the rows of a side that count
 
 
 class Measured(NamedTuple):
-    """What came of one metric: its scores, or why there are none."""
+    """The result of one metric: its scores, or why there are none. `again`: by a score's name its value on each half, NaN where a half
+    gave none."""
 
     scores: tuple[Score, ...]
     why: str = ""
+    again: Mapping[str, Sequence[float]] = MappingProxyType({})
 
 
 def measured(metrics: Sequence[Chosen], data: DataSpec, sides: Sides, ranks: Ranks, picked: Picked | None = None) -> dict[str, Measured]:
