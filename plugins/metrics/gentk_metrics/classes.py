@@ -111,8 +111,8 @@ class Obedience(_OfLogits):
 def information_of(p: Tensor) -> tuple[float, float]:
     """Mutual information of example and class, the mean KL(p ‖ p̄) in nats, and its standard error. p is (n, K): rows sum to 1.
 
-    The error has both orders of the delta method: Var(KL)/n, and tr((D C)²)/(2n²) for the covariance C of p and D = diag(1/p̄), which is all
-    that is left where every KL is the same (one-hot rows, evenly: (K − 1)/(2n²), as of a χ²).
+    Delta method to second order. The first order is Var(KL)/n, which the error of p̄ itself raises by 2s. The second is s = tr((C/p̄)²)/(2n²)
+    with the covariance C of p. It is all there is where every KL is the same: (K − 1)/(2n²) for classes that are even, as of a χ².
     """
     n = len(p)
     mean = p.mean(0)
@@ -120,4 +120,5 @@ def information_of(p: Tensor) -> tuple[float, float]:
     covariance = p.T @ p / n - torch.outer(mean, mean)
     scaled = covariance / mean.clamp(min=1e-300)[:, None]
     second = max(float((scaled * scaled.T).sum()), 0.0) / (2 * n * n)
-    return max(float(kl.mean()), 0.0), math.sqrt(float(kl.var()) / n + second)
+    first = max(float(kl.var()) / n - 2 * second, 0.0)
+    return max(float(kl.mean()), 0.0), math.sqrt(first + second)
