@@ -65,7 +65,8 @@ def nearest(generated: Tensor, training: Tensor, chunk: int = 1024) -> tuple[Ten
     centre = training.mean(0)
     search = NearestNeighbors(n_neighbors=min(CANDIDATES, len(training))).fit((training - centre).numpy())
     distances, indices = [torch.empty(0, dtype=torch.float64)], [torch.empty(0, dtype=torch.int64)]
-    for rows in torch.split(generated, chunk):
+    for start in range(0, len(generated), chunk):
+        rows = generated[start : start + chunk]
         found = torch.from_numpy(search.kneighbors((rows - centre).numpy(), return_distance=False)).sort(1).values
         best, place = (rows[:, None] - training[found]).square().sum(2).min(1)
         distances.append(best.sqrt())
