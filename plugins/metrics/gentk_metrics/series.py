@@ -64,7 +64,7 @@ class ACF(_OfSeries):
         lags = min(real.shape[1] // 2, LAGS)
         if lags < 1:
             raise GentkError("autocorrelations need series of two steps or more")
-        difference = _mean(autocorrelations(generated, counts, lags)) - _mean(autocorrelations(real, counts_real, lags))
+        difference = autocorrelations(generated, counts, lags).nanmean(0) - autocorrelations(real, counts_real, lags).nanmean(0)
         for d in range(difference.shape[1]):
             if torch.isnan(difference[:, d]).all():
                 raise GentkError(f"{self.channel(d)} has no autocorrelation: all series of one side are constant there, or too short")
@@ -81,14 +81,14 @@ def autocorrelations(x: Tensor, inside: Tensor, lags: int) -> Tensor:
     x = x.where(inside, 0.0)
     z = (x - (x.sum(1) / there.sum(1))[:, None]).where(inside, 0.0)
     high, low = x.where(inside, -torch.inf).amax(1), x.where(inside, torch.inf).amin(1)  # exact, where a sum of squares is rounded
-    found = []
-    for k in range(1, lags + 1):
-        pairs = (there[:, k:] * there[:, :-k]).sum(1)
-        rho = (z[:, k:] * z[:, :-k]).sum(1) / z.square().sum(1)
-        found.append(rho.where((pairs > 0) & (high > low), torch.nan))
-    return torch.stack(found, 1)
+    products, pairs = _lagged(z, lags), _lagged(there, lags)[:, 1:]
+    rho = products[:, 1:] / products[:, :1]
+    return rho.where((pairs > 0.5) & (high > low)[:, None], torch.nan)
 
 
-def _mean(rho: Tensor) -> Tensor:
-    """Over series, (lags, D)."""
-    return rho.nanmean(0)
+def _lagged(x: Tensor, lags: int) -> Tensor:
+    """Σ_t x_t x_{t+k} for k = 0 … lags, (n, lags + 1, D) of (n, T, D), by a Fourier transform with as much padding as there are lags."""
+    n = x.shape[1] + lags
+    power: Tensor = torch.fft.rfft(x, n, 1).abs().square()
+    sums: Tensor = torch.fft.irfft(power, n, 1)
+    return sums[:, : lags + 1]

@@ -82,6 +82,7 @@ def test_a_gaussian_has_its_entropy_and_its_error() -> None:
     found = measured(lambda: NLL(IMAGES), {"real": {"x": x, "log_prob": log_prob}})
     entropy = d / 2 * (1 + math.log(2 * math.pi))
     nll, bits = found["nll"], found["bits/dim"]
+    assert nll.error and bits.error
     assert nll.error == pytest.approx(math.sqrt(d / 2 / n), rel=0.05)  # −log p is half a χ² of d degrees
     assert nll.value == pytest.approx(entropy, abs=4 * math.sqrt(d / 2 / n))
     assert bits.value == pytest.approx(nll.value / (d * math.log(2)), rel=1e-12)
