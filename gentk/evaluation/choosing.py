@@ -102,7 +102,11 @@ def _everywhere(plugin: str | None) -> list[lookup.Found]:
 
 
 def _fields(spec: MetricSpec) -> Mapping[str, Any]:
-    return resolve(spec.options).model_fields if spec.options else {}
+    """The options that it has; none where its plugin is broken, which its own failure tells."""
+    try:
+        return resolve(spec.options).model_fields if spec.options else {}
+    except GentkError:
+        return {}
 
 
 def checked(spec: MetricSpec, options: Mapping[str, Any]) -> Mapping[str, Any]:
