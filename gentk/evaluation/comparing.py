@@ -21,7 +21,7 @@ from ..stages import stages
 from ..weights.files import member
 from ..weights.names import Located, locate
 from ..weights.safety import read_config, read_header
-from .cache import Cache, digest, place
+from .cache import digest, opened
 from .evaluate import Evaluation, evaluated
 from .material import QUICK, Request
 from .ranking import Entrant, Rank, ranked
@@ -176,8 +176,9 @@ def shown_of(request: Request, labels: Sequence[int], size: int) -> tuple[Sample
     except UsageError as error:
         return None, str(error), False
     cond = {"label": list(labels)} if labelled else {}
-    rows = drawn(model, size, seed=request.seed, sampler=sampler, cond=cond, cache=Cache(place() if request.cached else None))
-    parts = [rows.part(chunk) for chunk in rows.chunks()]
+    with opened(request.cached) as cache, torch.no_grad():
+        rows = drawn(model, size, seed=request.seed, sampler=sampler, cond=cond, cache=cache)
+        parts = [rows.part(chunk) for chunk in rows.chunks()]
     batch = {key: torch.cat([part[key] for part in parts]) for key in parts[0] if key != SECONDS}
     return Samples(batch, final_data(model)), "", labelled
 

@@ -13,23 +13,25 @@ from ..distributed import Ranks
 from ..errors import GentkError, UsageError
 from ..inference.likelihood import kind_of
 from ..inference.sampling import final_data
-from ..protocols import Score, Side
-from ..stages import heard, listener
-from .cache import Cache, place
+from ..protocols import Batch, Score, Side
+from ..stages import heard, listener, stages
+from .cache import Cache, opened
 from .choosing import Chosen, cannot, chosen, passed_over
 from .material import Material, Request, asked, material
 from .measuring import HALVES, Measured, halves, measured, of_model, spread
 from .reference import Reference
 from .rows import SECONDS, Rows
 
+NO_METRIC = "no metric is installed: gentk plugins install metrics"
 DRAWING = 0.8  # share of the time, as a guess for who waits
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What was found. `failed`: metrics that gave no number, and why; `passed_over`: those that would need more than was at hand.
-    `seconds`: that one sample took when it was drawn. `halves`: by a score's name its value on each random half, where its error comes from
-    these; the halves are the same for every model of the same n, so that two models can be compared half by half."""
+    `seconds`: that one sample took when it was drawn. `nearest`: samples, and the training examples that they are nearest to. `halves`: by
+    a score's name its value on each random half, where its error comes from these. The halves are the same for every model of the same n,
+    so that two models can be compared half by half."""
 
     title: str
     reference: Reference
@@ -40,48 +42,53 @@ class Evaluation:
     n: int
     seed: int
     seconds: float | None = None
+    nearest: tuple[Batch, Batch] | None = None
     halves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
-def evaluated(request: Request) -> Evaluation:
-    """Raises UsageError for what does not fit together and where nothing can be measured, GentkError where samples cannot be drawn."""
-    ranks, cache = Ranks(), Cache(place() if request.cached else None)
-    with torch.no_grad():
-        found = material(request, cache)
-        names, lacking = _measurable(request, found)
-        metrics = chosen(names, request.options, found.spec, request.plugin, found.has) if names or not request.metrics else []
-        if not metrics:
-            reasons = "; ".join(sorted({*(lacking or found.has).values()} - {""}))
-            reasons = reasons or "no metric is installed: gentk plugins install metrics"
-            raise UsageError(f"nothing of {request.title} can be measured: {reasons}")
+def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
+    """`bare`: the values alone, without floor and error. Raises UsageError for what does not fit together or cannot be measured, GentkError
+    where samples cannot be drawn."""
+    ranks = Ranks()
+    with opened(request.cached) as cache, torch.no_grad():
+        found, metrics = chosen_for(request, cache)
         told = listener() or (lambda share: None)
         with heard(lambda share: told(DRAWING * share)):
             seconds = _drawn(found, metrics, ranks)
         with heard(lambda share: told(DRAWING + (1 - DRAWING) * share)):
-            results = {**_compared(found, metrics, ranks), **_asked(found, metrics, request, ranks, cache)}
-    if ranks.first:
-        cache.prune()
+            results = {**_compared(found, metrics, ranks, bare), **_asked(found, metrics, request, ranks, cache)}
+        nearest = _looked_at(found, results)
     return Evaluation(
         title=request.title,
         reference=request.reference,
         scores=[score for one in metrics for score in results[one.name].scores],
         failed={name: result.why for name, result in results.items() if result.why},
-        passed_over=lacking if request.metrics else passed_over(found.spec, request.plugin, found.has),
+        passed_over=_lacking(request, found) if request.metrics else passed_over(found.spec, request.plugin, found.has),
         featurizer=found.featurizer.id if found.featurizer else "",
         n=found.sides["generated"].n if "generated" in found.sides else request.n,
         seed=request.seed,
         seconds=seconds,
+        nearest=nearest,
         halves={name: values for result in results.values() for name, values in result.again.items()},
     )
 
 
-def _measurable(request: Request, found: Material) -> tuple[list[str], dict[str, str]]:
-    """The metrics that were asked for by name and, where not all have to be measured, without those that cannot be; and why these not."""
-    names = list(dict.fromkeys(request.metrics))
-    if not request.possible:
-        return names, {}
-    lacking = {name: cannot(name, found.spec, request.plugin, found.has) for name in names}
-    return [name for name in names if not lacking[name]], {name: why for name, why in lacking.items() if why}
+def chosen_for(request: Request, cache: Cache) -> tuple[Material, list[Chosen]]:
+    """What there is to measure with, and the metrics that it is enough for; nothing is drawn yet. Raises UsageError."""
+    found = material(request, cache)
+    lacking = _lacking(request, found)
+    names = [name for name in request.metrics if name not in lacking]
+    metrics = chosen(names, request.options, found.spec, request.plugin, found.has) if names or not request.metrics else []
+    if not metrics:
+        reasons = "; ".join(sorted({*(lacking or found.has).values()} - {""}))
+        raise UsageError(f"nothing of {request.title} can be measured: {reasons or NO_METRIC}")
+    return found, metrics
+
+
+def _lacking(request: Request, found: Material) -> dict[str, str]:
+    """The metrics that were asked for, need not be measured at any rate, and cannot be; and why."""
+    whys = {name: cannot(name, found.spec, request.plugin, found.has) for name in request.metrics} if request.possible else {}
+    return {name: why for name, why in whys.items() if why}
 
 
 def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | None:
@@ -89,37 +96,43 @@ def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | 
     rows = found.sides.get("generated")
     if rows is None or all(of_model(one) for one in metrics):
         return None
-    told, seconds, count = listener() or (lambda share: None), 0.0, 0
+    seconds, count = 0.0, 0
     share = ranks.share_of(rows.number)
-    for i, chunk in enumerate(rows.chunks(share)):
+    for chunk in stages(rows.chunks(share), len(share)):
         batch = rows.part(chunk)
         if SECONDS in batch:
             seconds, count = seconds + float(batch[SECONDS]), count + len(chunk)
-        told((i + 1) / max(len(share), 1))
     ranks.wait()
     total = ranks.lists((seconds, count))
     counted = sum(n for _, n in total)
     return sum(s for s, _ in total) / counted if counted else None
 
 
-def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> dict[str, Measured]:
+def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks, bare: bool) -> dict[str, Measured]:
     """The metrics of samples beside examples: the value, the floor, and the error by random halves where a metric knows none of its own."""
     wanted = [one for one in metrics if not of_model(one)]
     if not wanted:
         return {}
-    told = listener() or (lambda share: None)
-    values = measured(wanted, found.spec, found.sides, ranks)
-    told(1 / (HALVES + 2))
-    floors = measured(wanted, found.spec, found.floor, ranks)
-    told(2 / (HALVES + 2))
-    unsure = [one for one in wanted if any(score.error is None for score in values[one.name].scores)]
+    if bare:
+        values = measured(wanted, found.spec, found.sides, ranks)
+        return {one.name: _whole(values[one.name], Measured(()), (), found) for one in wanted}
     sizes: dict[Side, int] = {"generated": found.sides["generated"].n, "real": found.sides["real"].n}
-    again: list[dict[str, Measured]] = []
-    for i, picked in enumerate(halves(sizes)) if unsure else ():
-        again.append(measured(unsure, found.spec, found.sides, ranks, picked))
-        told((i + 3) / (HALVES + 2))
+    passes: list[dict[str, Measured]] = []
+    for i, picked in enumerate(stages([None, None, *halves(sizes)], HALVES + 2)):
+        sides = found.floor if i == 1 else found.sides
+        asked = wanted if i < 2 else [one for one in wanted if any(score.error is None for score in passes[0][one.name].scores)]
+        passes.append(measured(asked, found.spec, sides, ranks, picked) if asked else {})
+    values, floors, *again = passes
     return {one.name: _whole(values[one.name], floors[one.name], [each[one.name] for each in again if one.name in each], found)
             for one in wanted}  # fmt: skip
+
+
+def _looked_at(found: Material, results: Mapping[str, Measured]) -> tuple[Batch, Batch] | None:
+    """The rows of the pairs that a metric named."""
+    pairs = next((result.pairs for result in results.values() if result.pairs), ())
+    if not pairs or "training" not in found.sides:
+        return None
+    return found.sides["generated"].pick([i for i, _ in pairs]), found.sides["training"].pick([j for _, j in pairs])
 
 
 def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: Material) -> Measured:
@@ -139,7 +152,7 @@ def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: M
             known |= {"parameters": {**score.parameters, "featurizer": found.featurizer.id}}
         return score.model_copy(update=known)
 
-    return Measured(tuple(map(filled, value.scores)), value.why, halved)
+    return Measured(tuple(map(filled, value.scores)), value.why, value.pairs, halved)
 
 
 def _asked(found: Material, metrics: Sequence[Chosen], request: Request, ranks: Ranks, cache: Cache) -> dict[str, Measured]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import GentkError, UsageError
 from ..examples import fetch, some
 from ..inference import likelihood, reconstruction
+from ..inference.classification import log_prior
 from ..inference.sampling import default_sampler
 from ..protocols import Batch, DataSpec, Featurizer, Likelihood, Sampler, Side, can
 from .cache import Cache
@@ -16,7 +17,7 @@ from .choosing import Chosen
 from .featurizers import featurizer
 from .measuring import Sides
 from .reference import Reference, check, real
-from .rows import Rows, described, drawn, given, held, likely, rebuilt
+from .rows import Rows, classified, described, drawn, given, held, likely, rebuilt
 
 QUICK = 1000  # samples where nobody says how many
 NO_MODEL = "there are only samples, no model"
@@ -68,11 +69,10 @@ def material(request: Request, cache: Cache) -> Material:
     features, no_features = _featurizer(request, dataset.spec)
     rows: dict[Side, Rows | None] = {"generated": generated, "real": found.rows, "training": found.training}
     sides: Sides = {side: one for side, one in rows.items() if one is not None}
-    floor: Sides = {**sides, "generated": found.others}
+    floor: Sides = {**sides, "generated": found.others, **({"training": found.unseen} if found.unseen else {})}
     no_logits = no_features
     if features is not None:
-        sides = {side: described(one, features, cache) for side, one in sides.items()}
-        floor = {**sides, "generated": described(found.others, features, cache)}
+        sides, floor = ({side: described(one, features, cache) for side, one in every.items()} for every in (sides, floor))
         if "logits" not in features.features(fetch(dataset, range(2))):
             no_logits = f"the featurizer {features.id} is no classifier"
     own, no_own = _own(request)
@@ -85,6 +85,7 @@ def material(request: Request, cache: Cache) -> Material:
         "labels": "" if "label" in asked_for and "label" in dataset.spec.conditions else "samples or examples have no label",
         "training": "" if found.training else "there is no training split that anyone could remember",
         "log_prob": _no_likelihood(request) or no_own,
+        "log_label": _no_classes(request, dataset.spec) or no_own,
         "reconstruction": NO_MODEL if model is None else _why(lambda: reconstruction.check(model)) or no_own,
     }
     return Material(sides, floor, own, features, has, dataset.spec)
@@ -120,6 +121,17 @@ def _no_likelihood(request: Request) -> str:
     return ""
 
 
+def _no_classes(request: Request, spec: DataSpec) -> str:
+    model = request.model
+    if model is None:
+        return NO_MODEL
+    if "label" not in spec.conditions:
+        return "examples have no label"
+    if hasattr(model, "log_label"):
+        return ""
+    return _why(lambda: log_prior(model)) or ("" if can(model, Likelihood) else "by the probability-flow ODE it takes long: gentk classify")
+
+
 def _own(request: Request) -> tuple[Rows | None, str]:
     if request.own is None:
         return None, "nobody knows what the model was trained on"
@@ -133,6 +145,7 @@ def _own(request: Request) -> tuple[Rows | None, str]:
 def asked(own: Rows, model: Any, metric: Chosen, seed: int, cache: Cache) -> Rows:
     """Examples with what the model says of them, as far as the metric needs it."""
     rows = likely(own, model, seed, cache) if "log_prob" in metric.spec.needs else own
+    rows = classified(rows, model, seed, cache) if "log_label" in metric.spec.needs else rows
     return rebuilt(rows, model, cache) if "reconstruction" in metric.spec.needs else rows
 
 

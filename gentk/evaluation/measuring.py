@@ -16,7 +16,7 @@ from ..distributed import Ranks
 from ..errors import GentkError
 from ..protocols import Batch, DataSpec, Metric, Score, Side
 from ..text import cause
-from .choosing import Chosen
+from .choosing import OF_MODEL, Chosen
 from .rows import SECONDS, Rows
 
 HALVES = 10  # random halves: the spread of a value over them is the error of the whole
@@ -25,11 +25,12 @@ Picked = Mapping[Side, Tensor]  # (n,) bool: the rows of a side that count
 
 
 class Measured(NamedTuple):
-    """The result of one metric: its scores, or why there are none. `again`: by a score's name its value on each half, NaN where a half
-    gave none."""
+    """The result of one metric: its scores, or why there are none; and what it wants looked at. `again`: by a score's name its value on
+    each half, NaN where a half gave none."""
 
     scores: tuple[Score, ...]
     why: str = ""
+    pairs: tuple[tuple[int, int], ...] = ()
     again: Mapping[str, Sequence[float]] = MappingProxyType({})
 
 
@@ -57,7 +58,7 @@ def sides_of(metric: Chosen) -> tuple[Side, ...]:
 
 def of_model(metric: Chosen) -> bool:
     """Whether it looks at what a model says of examples, not at samples."""
-    return bool({"log_prob", "reconstruction"} & set(metric.spec.needs))
+    return bool(OF_MODEL & set(metric.spec.needs))
 
 
 def _made(one: Chosen, data: DataSpec) -> Metric | str:
@@ -117,7 +118,7 @@ def computed(metric: Metric) -> Measured:
     why = _said(compute)
     if why or not found:
         return Measured((), why or "it gave no score")
-    return Measured(tuple(found))
+    return Measured(tuple(found), pairs=tuple(getattr(metric, "pairs", ())))
 
 
 def halves(sizes: Mapping[Side, int], times: int = HALVES) -> Iterator[Picked]:

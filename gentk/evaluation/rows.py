@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import GentkError
 from ..examples import fetch
 from ..inference import likelihood, reconstruction
+from ..inference.classification import classify
 from ..inference.sampling import place_of, sample
 from ..permutation import Indices, mixed
 from ..protocols import Batch, Dataset, Featurizer, Sampler
@@ -42,6 +43,15 @@ class Rows:
     def number(self) -> int:
         """Of chunks."""
         return -(-self.n // CHUNK)
+
+    def pick(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """These rows, in their order: of the chunks that they are in, as these are kept."""
+        found = []
+        for i in indices:
+            start = i - i % CHUNK
+            batch = self.part(range(start, min(start + CHUNK, self.n)))
+            found.append({key: value[i - start] for key, value in batch.items() if key != SECONDS})
+        return {key: torch.stack([row[key] for row in found]) for key in found[0]} if found else {}
 
     def adding(self, more: Callable[[Batch, range], Mapping[str, Tensor]]) -> Rows:
         """The same rows with what `more` says of them."""
@@ -110,6 +120,18 @@ def likely(rows: Rows, model: Any, seed: int, cache: Cache) -> Rows:
         asked = _known(model, batch)
         key = digest("log_prob", own, asked, f"{seed} {part.start}")
         return cache.tensors(key, lambda: {"log_prob": likelihood.log_prob(model, asked, seed=mixed(f"{seed}", part.start)).double()})
+
+    return rows.adding(more)
+
+
+def classified(rows: Rows, model: Any, seed: int, cache: Cache) -> Rows:
+    """With "log_label", (n, K)."""
+    own = key_of(model)
+
+    def more(batch: Batch, part: range) -> Mapping[str, Tensor]:
+        asked = {key: value for key, value in batch.items() if key in model.data.leaves}
+        key = digest("log_label", own, asked, f"{seed} {part.start}")
+        return cache.tensors(key, lambda: {"log_label": classify(model, asked, seed=mixed(f"{seed}", part.start))})
 
     return rows.adding(more)
 
