@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +30,7 @@ class Measured(NamedTuple):
     scores: tuple[Score, ...]
     why: str = ""
     pairs: tuple[tuple[int, int], ...] = ()
-    again: Mapping[str, Sequence[float]] = MappingProxyType({})
+    again: Mapping[str, Sequence[float]] = {}
 
 
 def measured(metrics: Sequence[Chosen], data: DataSpec, sides: Sides, ranks: Ranks, picked: Picked | None = None) -> dict[str, Measured]:
