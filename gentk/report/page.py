@@ -12,8 +12,9 @@ from .. import distribution
 from ..evaluation.comparing import Comparison
 from ..text import harmless
 from . import notes, numbers
+from .chart import Chart, chart
 from .inlining import inlined
-from .pictures import Chart, Look, chart, legend, looks
+from .looks import REAL, Look, legend, looks
 from .table import ARROW, BETTER, Cell, Column, columns_of, rows_of
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _samples(found: Comparison) -> Iterator[str]:
 
 
 def _look(look: Look) -> str:
-    name = escaped(look.name[:1].upper() + look.name[1:] if look.name == "real examples" else look.name)
+    name = escaped(look.name[:1].upper() + look.name[1:] if look.name == REAL else look.name)
     caption = f"<figcaption>{name}</figcaption>"
     if look.picture is not None:
         return f"<figure>{caption}{_picture(look.picture, look.alt, [(DARK, look.night)] if look.night else [])}</figure>"

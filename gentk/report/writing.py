@@ -32,7 +32,7 @@ def check(paths: Sequence[Path]) -> None:
 
 def write(found: Comparison, paths: Sequence[Path]) -> None:
     """Write each file, to a temporary name that is then renamed. Raises what `check` does, and where there is nothing to picture."""
-    from . import page, pictures, tables
+    from . import formats, page, pictures
 
     check(paths)
     for path in paths:
@@ -44,10 +44,10 @@ def write(found: Comparison, paths: Sequence[Path]) -> None:
             text = page.page(found)
         elif suffix == ".md":
             beside = [other for other in paths if other.suffix.lower() == ".png" and other.parent == path.parent]
-            text = tables.markdown(found, quote(beside[0].name) if beside else "")
+            text = formats.markdown(found, quote(beside[0].name) if beside else "")
         elif suffix == ".csv":
-            text = tables.comma(found)
+            text = formats.comma(found)
         else:
-            text = json.dumps(tables.told(found), indent=2, ensure_ascii=False, default=str) + "\n"
+            text = json.dumps(formats.told(found), indent=2, ensure_ascii=False, default=str) + "\n"
         with replacing(path) as temporary:
             temporary.write_text(text, "utf-8", newline="\n", errors="backslashreplace")

@@ -73,7 +73,7 @@ def files(given: Sequence[Path]) -> list[Path]:
 
 
 def report(found: Comparison, paths: Sequence[Path]) -> None:
-    from ...report.tables import told
+    from ...report.formats import told
 
     data = {**told(found), "files": [str(path) for path in paths]}
     out.result(data, lambda: people(found, paths))
