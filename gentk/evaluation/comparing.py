@@ -130,9 +130,9 @@ def named(names: Sequence[str]) -> list[Located]:
 
 def entered(one: Located, request: Request, labels: Sequence[int], size: int) -> Entry:
     """Measure one model and draw what is shown of it."""
+    result = evaluated(request)  # which refuses what cannot be measured before anything is drawn
     samples, why, labelled = shown_of(request, labels, size)
-    asked = asked_about(request.own, request.model)
-    return Entry(one.title, evaluated(request), cost_of(one.folder), samples, why, labelled, asked)
+    return Entry(one.title, result, cost_of(one.folder), samples, why, labelled, asked_about(request.own, request.model))
 
 
 # ---------------------------------------------------------------- what is shown
