@@ -162,7 +162,7 @@ def test_the_classifier_says_what_it_needs() -> None:
 
 # ---------------------------------------------------------------- shipped weights
 @pytest.mark.parametrize("make", [classifiers.digits, classifiers.fashion])
-def test_shipped_featurizers_refuse_other_images_and_take_other_ranges(make: Callable[[DataSpec], classifiers.Shipped]) -> None:
+def test_shipped_featurizers_refuse_other_images_and_take_other_ranges(make: Callable[[DataSpec], classifiers.Trained]) -> None:
     def spec(**leaf: Any) -> DataSpec:
         return DataSpec(modality="image", leaves={"x": Leaf(**leaf)})
 
