@@ -15,7 +15,7 @@ from torch import Tensor
 from gentk.errors import GentkError
 from gentk.protocols import DataSpec, Leaf
 from gentk_metrics.classes import InceptionScore, ModeCoverage, Obedience, information_of
-from plugins.metrics.tests.parting import measured, same_however_parted
+from plugins.metrics.tests.parting import fed, measured, same_however_parted
 
 METRICS = (InceptionScore, ModeCoverage, Obedience)
 K = 5
@@ -42,6 +42,12 @@ def score(metric: Any, batch: dict[str, Tensor], name: str) -> Any:
 @pytest.mark.parametrize("metric", METRICS)
 def test_parts_and_ranks_do_not_matter(metric: Any) -> None:
     same_however_parted(lambda: metric(spec()), {"generated": rows(), "real": rows(40, seed=1)})
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_only_what_is_needed_is_kept(metric: Any) -> None:
+    kept = fed(lambda: metric(spec()), {"generated": {**rows(), "x": torch.zeros(300, 1, 2, 2)}, "real": rows()}).state()
+    assert set(kept) == {"generated/logits", "generated/label"}
 
 
 # ---- inception score
