@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -51,7 +52,9 @@ def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
         with heard(lambda share: told(DRAWING * share)):
             seconds = _drawn(found, metrics, ranks)
         with heard(lambda share: told(DRAWING + (1 - DRAWING) * share)):
-            results = {**_compared(found, metrics, ranks, bare), **_asked(found, metrics, request, ranks, cache)}
+            results: dict[str, Measured] = {}
+            for part in stages((partial(_compared, bare=bare), partial(_asked, request=request, cache=cache)), 2):
+                results |= part(found, metrics, ranks)
         nearest = _looked_at(found, results)
     return Evaluation(
         title=request.title,
@@ -94,7 +97,7 @@ def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | 
     return sum(s for s, _ in total) / counted if counted else None
 
 
-def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks, bare: bool) -> dict[str, Measured]:
+def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks, *, bare: bool) -> dict[str, Measured]:
     """The metrics of samples beside examples: the value, the floor, and the error by random halves where a metric knows none of its own."""
     wanted = [one for one in metrics if not of_model(one)]
     if not wanted:
@@ -139,12 +142,11 @@ def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: M
     return Measured(tuple(map(filled, value.scores)), value.why, value.pairs)
 
 
-def _asked(found: Material, metrics: Sequence[Chosen], request: Request, ranks: Ranks, cache: Cache) -> dict[str, Measured]:
+def _asked(found: Material, metrics: Sequence[Chosen], ranks: Ranks, *, request: Request, cache: Cache) -> dict[str, Measured]:
     """The metrics of what a model says of examples."""
     results: dict[str, Measured] = {}
-    for one in metrics:
-        if not of_model(one):
-            continue
+    wanted = [one for one in metrics if of_model(one)]
+    for one in stages(wanted, len(wanted)):
         assert found.own is not None  # else nothing of the model was chosen
         try:
             rows: Rows = asked(found.own, request.model, one, request.seed, cache)

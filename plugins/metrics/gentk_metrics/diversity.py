@@ -19,4 +19,4 @@ class Diversity(Sides):
 
     def compute(self) -> Score:
         x = self.side("generated")
-        return Score(name=self.name, value=mean_among(distances, x - x.mean(0)), better="floor", unit="distance", library=library("torch"))
+        return Score(name=self.name, value=mean_among(distances, x - x.mean(0)), better="floor", library=library("torch"))

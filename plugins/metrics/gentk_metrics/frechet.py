@@ -125,7 +125,7 @@ class Frechet:
 
     def compute(self) -> Score:
         value = squared_frechet(self._side("generated"), self._side("real"))
-        return Score(name="frechet", value=value, unit="squared distance", library=library("torch", "scipy"))
+        return Score(name="frechet", value=value, library=library("torch", "scipy"))
 
 
 class FrechetInfinity(Sides):
@@ -152,5 +152,5 @@ class FrechetInfinity(Sides):
             values.append(squared_frechet(moments, whole))
         line = linregress(1 / sizes, values)
         # the intercept's own standard error is no error of the score, being three times too small: all sizes share their rows
-        return Score(name=self.name, value=float(line.intercept), unit="squared distance",
+        return Score(name=self.name, value=float(line.intercept),
                      library=library("torch", "scipy"), parameters={"sizes": SIZES, "from": int(first)})  # fmt: skip

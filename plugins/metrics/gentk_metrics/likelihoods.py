@@ -44,7 +44,7 @@ class NLL(_LogProb):
         numbers = self.rows("real").get("numbers")
         if numbers is not None and numbers.sum() > 0:
             bits, error = ratio(nll / math.log(2), numbers)
-            found.append(Score(name="bits/dim", value=bits, unit="bits", error=error, parameters=parameters))
+            found.append(Score(name="bits/dim", value=bits, error=error, parameters=parameters))
         return found
 
 

@@ -36,7 +36,7 @@ class W2(Sides):
             squared, log = ot.emd2([], [], cost, numItermax=10_000_000, log=True)
         if log["warning"]:
             raise GentkError(f"w2: POT found no transport plan: {log['warning']}")
-        return Score(name=self.name, value=math.sqrt(max(0.0, float(squared))), unit="distance", library=library("POT", "scipy"),
+        return Score(name=self.name, value=math.sqrt(max(0.0, float(squared))), library=library("POT", "scipy"),
                      parameters=parameters)  # fmt: skip
 
 
@@ -54,7 +54,7 @@ class SlicedW2(Sides):
         centre = real.mean(0)
         x, y = ((side - centre).numpy() for side in (generated, real))
         value = float(ot.sliced_wasserstein_distance(x, y, n_projections=self.projections, p=2, seed=0))
-        return Score(name=self.name, value=value, unit="distance", library=library("POT"), parameters={"projections": self.projections})
+        return Score(name=self.name, value=value, library=library("POT"), parameters={"projections": self.projections})
 
 
 class Energy(Sides):
@@ -71,4 +71,4 @@ class Energy(Sides):
         centre = real.mean(0)
         x, y = generated - centre, real - centre
         value = 2 * mean_between(distances, x, y) - sum(mean_among(distances, side) * (1 - 1 / len(side)) for side in (x, y))
-        return Score(name=self.name, value=max(0.0, value), unit="distance", library=library("torch"))
+        return Score(name=self.name, value=max(0.0, value), library=library("torch"))

@@ -43,7 +43,7 @@ def test_parts_and_ranks_do_not_matter() -> None:
 
 # ---- the metric
 def test_fresh_samples_copy_as_often_as_real_examples_do_within_the_error() -> None:
-    copies, errors = [], []
+    copies, errors, ratios, spreads = [], [], [], []
     for seed in range(10, 250, 2):
         rows = {**sides(normal(500, seed, 2), training=500), "real": {"features": normal(990, seed + 1, 2)}}
         found = measured(lambda: Memorisation(SPEC), rows)
@@ -51,8 +51,11 @@ def test_fresh_samples_copy_as_often_as_real_examples_do_within_the_error() -> N
         assert found["nearest-training"].value == pytest.approx(1, abs=0.3)
         copies.append(found["copies"].value)
         errors.append(found["copies"].error or 0)
+        ratios.append(found["nearest-training"].value)
+        spreads.append(found["nearest-training"].error or 0)
     assert np.mean(copies) == pytest.approx(10 / 991, abs=4 * np.std(copies) / math.sqrt(len(copies)))
     assert np.mean(errors) == pytest.approx(np.std(copies), rel=0.15)  # a binomial error alone is a fifth too small
+    assert np.mean(spreads) == pytest.approx(np.std(ratios), rel=0.15)
 
 
 def test_repeated_training_examples_are_copies() -> None:
