@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..noise import Philox
 
 ROWS = 600  # of each side
-CLASSES, FEATURES = 4, 16
+CLASSES, FEATURES = 3, 16
 FAR = 5.0  # deviations from the mean to a damaged row
 CLOSE = 1e-3  # deviations between damaged rows
 

@@ -166,7 +166,7 @@ def featurizer_refuses(trial: FeaturizerTrial) -> None:
         where = f"made for {name} examples {examples.described(spec)}"
         try:
             made = trial.make(spec)
-            wrong = _unsound(trial.of(made, examples.rows(spec, range(3)), where), 3)
+            wrong = _unsound(trial.of(made, examples.rows(spec, range(N)), where), N)
         except Skip:
             continue
         except Failure:

@@ -127,13 +127,16 @@ def metric_batches(trial: MetricTrial) -> None:
     if trial.function:
         raise Skip("a function is given all rows at once")
     whole, rows = trial.slightly, trial.damaged(examples.damaged, SHARES[0])
-    ways = {"given one by one": (1,), "given in uneven parts": UNEVEN}
-    for way, sizes in ways.items():
-        metric = trial.make()
-        for side, part in _turns(rows, sizes):
-            metric.update(side, part)
-        _same(whole, trial.scores(metric), f"of rows {way}")
-    _same(whole, trial.scores(_merged(trial, rows)), "of rows that three ranks have seen, merged")
+    _same(whole, trial.scores(_fed(trial, rows, (1,))), "of rows given one by one")
+    _same(whole, trial.scores(_merged(trial, rows)), "of rows that three ranks have seen in uneven parts, merged")
+
+
+def _fed(trial: MetricTrial, sides: Sides, sizes: Sequence[int]) -> Metric:
+    """One that was given rows in parts of these sizes, the sides by turns."""
+    metric = trial.make()
+    for side, part in _turns(sides, sizes):
+        metric.update(side, part)
+    return metric
 
 
 def _turns(sides: Sides, sizes: Sequence[int]) -> Iterator[tuple[Side, Batch]]:
@@ -147,19 +150,15 @@ def _turns(sides: Sides, sizes: Sequence[int]) -> Iterator[tuple[Side, Batch]]:
                 yield side, part
 
 
-def _merged(trial: MetricTrial, rows: Sides) -> Metric:
+def _merged(trial: MetricTrial, sides: Sides) -> Metric:
     """What an empty rank and two with rows have seen, put together as evaluation does it."""
     import torch
 
     cut = examples.ROWS // 3
-    shares = [{}, {side: {k: v[:cut] for k, v in b.items()} for side, b in rows.items()},
-              {side: {k: v[cut:] for k, v in b.items()} for side, b in rows.items()}]  # fmt: skip
+    first, second = ({side: {k: v[rows] for k, v in b.items()} for side, b in sides.items()} for rows in (slice(cut), slice(cut, None)))
     whole = trial.make()
-    for share in shares:
-        rank = trial.make()
-        for side, part in share.items():
-            rank.update(side, part)
-        state = rank.state()
+    for share in ({}, first, second):
+        state = _fed(trial, share, UNEVEN).state()
         for key, value in state.items():
             if not isinstance(value, torch.Tensor):
                 raise Failure(f"state() holds '{key}', a {type(value).__name__}: ranks are sent tensors")
@@ -216,11 +215,14 @@ def metric_damage(trial: MetricTrial) -> None:
     if "training" in trial.sides:
         training = trial.sides["training"]
         ways.append(("copies of training rows", lambda spec, batch, share: examples.copied(spec, batch, training, share)))
-    steps = [(words, _steps(trial, how)) for words, how in ways]
-    for score in floor:
-        complaints = [_wrong(score, found, words) for words, found in steps]
-        if all(complaints):
-            raise Failure(complaints[0])
+    wrong: dict[str, str] = {}
+    for words, how in ways:
+        steps = _steps(trial, how)
+        found = {score.name: _wrong(score, steps, words) for score in floor if not wrong or score.name in wrong}
+        wrong = {name: wrong.get(name, said) for name, said in found.items() if said}
+        if not wrong:
+            return
+    raise Failure(next(iter(wrong.values())))
 
 
 def _steps(trial: MetricTrial, how: Callable[[DataSpec, Batch, float], Batch]) -> list[dict[str, Score]]:
