@@ -357,7 +357,8 @@ class Metric(Protocol):
     """Measures once: rows come in any number of parts, in order, then `compute`. Made by its spec's target as `target(data, **options)`.
 
     Rows are a Batch on the host: leaves and conditions, (n, …) in the data's units, and what the spec `needs`: "features" (n, d) and
-    "logits" (n, K) float64 of each side; of real examples "log_prob" (n,) nats and "reconstruction", as x. `gentk.evaluation.Collected`
+    "logits" (n, K) float64 of each side; of real examples "log_prob" (n,) nats, "log_label" (n, K) and
+    "reconstruction", as x. `gentk.evaluation.Collected`
     keeps rows until they are measured; what has sums need not.
     """
 

@@ -71,6 +71,9 @@ class TrainingPart(_Part):
     checkpoint_every: Annotated[Int, Field(ge=1)] = 1000
     preview_every: Annotated[Int, Field(ge=0, description="0: never.")] = 1000
     evaluate_every: Annotated[Int, Field(ge=0, description="Rounds between validation losses; 0: never.")] = 500
+    evaluate_metrics: Annotated[list[str], Field(description="Metrics measured at validations; `best/` is kept by the first.")] = []
+    metrics_every: Annotated[Int, Field(ge=0, description="Rounds between them; 0: at every validation.")] = 0
+    metrics_samples: Annotated[Int, Field(ge=2, description="Samples that they are measured on.")] = 1000
     patience: Annotated[Int, Field(ge=0, description="Validations without improvement after which training ends; 0: never.")] = 0
     weights_dtype: Literal["float32", "float16"] = "float32"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from safetensors.torch import load, save
@@ -35,18 +36,27 @@ def digest(*parts: str | Mapping[str, Tensor]) -> str:
     return found.hexdigest()
 
 
-class Cache:
-    """A folder of named tensors; without one, nothing is kept. What cannot be read is made again, what cannot be written is not kept."""
+@contextmanager
+def opened(kept: bool) -> Iterator[Cache]:
+    """The user's, pruned afterwards; or one that is gone then."""
+    if kept:
+        yield (cache := Cache(place()))
+        cache.prune()
+        return
+    with TemporaryDirectory(prefix="gentk-evaluation-") as folder:
+        yield Cache(Path(folder))
 
-    def __init__(self, folder: Path | None) -> None:
+
+class Cache:
+    """A folder of named tensors. What cannot be read is made again, what cannot be written is not kept."""
+
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def tensors(self, key: str, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """What was kept under `key`, else what `make` gives."""
-        if self.folder is None:
-            return dict(make())
         path = self.folder / key[:2] / f"{key}.safetensors"
-        with suppress(OSError, ValueError, Exception):
+        with suppress(Exception):  # it is missing, cut short, or was written by another version
             found = load(path.read_bytes())
             os.utime(path)
             return found
@@ -59,8 +69,6 @@ class Cache:
 
     def prune(self, most: int = MOST) -> None:
         """Removes what was used longest ago, until `most` bytes are left."""
-        if self.folder is None:
-            return
         kept = 0
         for stat, path in sorted(((path.stat(), path) for path in self.folder.glob("??/*.safetensors")), key=lambda one: -one[0].st_mtime):
             kept += stat.st_size

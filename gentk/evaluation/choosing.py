@@ -12,6 +12,9 @@ from ..protocols import Batch, DataSpec, Metric, Score
 from ..text import cause
 from .collected import Collected
 
+OF_MODEL = {"log_prob", "log_label", "reconstruction"}
+"""Needs that are what a model says of real examples."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -92,7 +95,7 @@ def lacking(spec: MetricSpec, data: DataSpec, has: Mapping[str, str]) -> str:
 
 def _both(needs: Collection[str]) -> bool:
     """Whether a metric looks at samples: all but those of a model's own numbers on real examples."""
-    return not {"log_prob", "reconstruction"} & set(needs)
+    return not OF_MODEL & set(needs)
 
 
 def _everywhere(plugin: str | None) -> list[lookup.Found]:
@@ -102,7 +105,11 @@ def _everywhere(plugin: str | None) -> list[lookup.Found]:
 
 
 def _fields(spec: MetricSpec) -> Mapping[str, Any]:
-    return resolve(spec.options).model_fields if spec.options else {}
+    """The options that it has; none where its plugin is broken, which its own failure tells."""
+    try:
+        return resolve(spec.options).model_fields if spec.options else {}
+    except GentkError:
+        return {}
 
 
 def checked(spec: MetricSpec, options: Mapping[str, Any]) -> Mapping[str, Any]:

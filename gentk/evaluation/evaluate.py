@@ -14,7 +14,7 @@ from ..inference.likelihood import kind_of
 from ..inference.sampling import final_data
 from ..protocols import Score, Side
 from ..stages import heard, listener
-from .cache import Cache, place
+from .cache import Cache, opened
 from .choosing import Chosen, chosen, passed_over
 from .material import Material, Request, asked, material
 from .measuring import HALVES, Measured, halves, measured, of_model, spread
@@ -40,22 +40,17 @@ class Evaluation:
     seconds: float | None = None
 
 
-def evaluated(request: Request) -> Evaluation:
-    """Raises UsageError for what does not fit together and where nothing can be measured, GentkError where samples cannot be drawn."""
-    ranks, cache = Ranks(), Cache(place() if request.cached else None)
-    with torch.no_grad():
-        found = material(request, cache)
-        metrics = chosen(request.metrics, request.options, found.spec, request.plugin, found.has)
-        if not metrics:
-            reasons = "; ".join(sorted({*found.has.values()} - {""})) or "no metric is installed: gentk plugins install metrics"
-            raise UsageError(f"nothing of {request.title} can be measured: {reasons}")
+def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
+    """`bare`: the values alone, without floor and error. Raises UsageError for what does not fit together or cannot be measured, GentkError
+    where samples cannot be drawn."""
+    ranks = Ranks()
+    with opened(request.cached) as cache, torch.no_grad():
+        found, metrics = chosen_for(request, cache)
         told = listener() or (lambda share: None)
         with heard(lambda share: told(DRAWING * share)):
             seconds = _drawn(found, metrics, ranks)
         with heard(lambda share: told(DRAWING + (1 - DRAWING) * share)):
-            results = {**_compared(found, metrics, ranks), **_asked(found, metrics, request, ranks, cache)}
-    if ranks.first:
-        cache.prune()
+            results = {**_compared(found, metrics, ranks, bare), **_asked(found, metrics, request, ranks, cache)}
     return Evaluation(
         title=request.title,
         reference=request.reference,
@@ -67,6 +62,16 @@ def evaluated(request: Request) -> Evaluation:
         seed=request.seed,
         seconds=seconds,
     )
+
+
+def chosen_for(request: Request, cache: Cache) -> tuple[Material, list[Chosen]]:
+    """What there is to measure with, and the metrics that it is enough for; nothing is drawn yet. Raises UsageError."""
+    found = material(request, cache)
+    metrics = chosen(request.metrics, request.options, found.spec, request.plugin, found.has)
+    if not metrics:
+        reasons = "; ".join(sorted({*found.has.values()} - {""})) or "no metric is installed: gentk plugins install metrics"
+        raise UsageError(f"nothing of {request.title} can be measured: {reasons}")
+    return found, metrics
 
 
 def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | None:
@@ -87,13 +92,15 @@ def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | 
     return sum(s for s, _ in total) / counted if counted else None
 
 
-def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> dict[str, Measured]:
+def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks, bare: bool) -> dict[str, Measured]:
     """The metrics of samples beside examples: the value, the floor, and the error by random halves where a metric knows none of its own."""
     wanted = [one for one in metrics if not of_model(one)]
     if not wanted:
         return {}
     told = listener() or (lambda share: None)
     values = measured(wanted, found.spec, found.sides, ranks)
+    if bare:
+        return {one.name: _whole(values[one.name], Measured(()), (), found) for one in wanted}
     told(1 / (HALVES + 2))
     floors = measured(wanted, found.spec, found.floor, ranks)
     told(2 / (HALVES + 2))

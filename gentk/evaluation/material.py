@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import GentkError, UsageError
 from ..examples import fetch, some
 from ..inference import likelihood, reconstruction
+from ..inference.classification import log_prior
 from ..inference.sampling import default_sampler
 from ..protocols import Batch, DataSpec, Featurizer, Likelihood, Sampler, Side, can
 from .cache import Cache
@@ -16,7 +17,7 @@ from .choosing import Chosen
 from .featurizers import featurizer
 from .measuring import Sides
 from .reference import Reference, check, real
-from .rows import Rows, described, drawn, given, held, likely, rebuilt
+from .rows import Rows, classified, described, drawn, given, held, likely, rebuilt
 
 QUICK = 1000  # samples where nobody says how many
 NO_MODEL = "there are only samples, no model"
@@ -83,6 +84,7 @@ def material(request: Request, cache: Cache) -> Material:
         "labels": "" if "label" in asked_for and "label" in dataset.spec.conditions else "samples or examples have no label",
         "training": "" if found.training else "there is no training split that anyone could remember",
         "log_prob": _no_likelihood(request) or no_own,
+        "log_label": _no_classes(request, dataset.spec) or no_own,
         "reconstruction": NO_MODEL if model is None else _why(lambda: reconstruction.check(model)) or no_own,
     }
     return Material(sides, floor, own, features, has, dataset.spec)
@@ -118,6 +120,17 @@ def _no_likelihood(request: Request) -> str:
     return ""
 
 
+def _no_classes(request: Request, spec: DataSpec) -> str:
+    model = request.model
+    if model is None:
+        return NO_MODEL
+    if "label" not in spec.conditions:
+        return "examples have no label"
+    if hasattr(model, "log_label"):
+        return ""
+    return _why(lambda: log_prior(model)) or ("" if can(model, Likelihood) else "by the probability-flow ODE it takes long: gentk classify")
+
+
 def _own(request: Request) -> tuple[Rows | None, str]:
     if request.own is None:
         return None, "nobody knows what the model was trained on"
@@ -131,6 +144,7 @@ def _own(request: Request) -> tuple[Rows | None, str]:
 def asked(own: Rows, model: Any, metric: Chosen, seed: int, cache: Cache) -> Rows:
     """Examples with what the model says of them, as far as the metric needs it."""
     rows = likely(own, model, seed, cache) if "log_prob" in metric.spec.needs else own
+    rows = classified(rows, model, seed, cache) if "log_label" in metric.spec.needs else rows
     return rebuilt(rows, model, cache) if "reconstruction" in metric.spec.needs else rows
 
 

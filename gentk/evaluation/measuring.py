@@ -15,7 +15,7 @@ from ..distributed import Ranks
 from ..errors import GentkError
 from ..protocols import Batch, DataSpec, Metric, Score, Side
 from ..text import cause
-from .choosing import Chosen
+from .choosing import OF_MODEL, Chosen
 from .rows import SECONDS, Rows
 
 HALVES = 10  # random halves: the spread of a value over them is the error of the whole
@@ -54,7 +54,7 @@ def sides_of(metric: Chosen) -> tuple[Side, ...]:
 
 def of_model(metric: Chosen) -> bool:
     """Whether it looks at what a model says of examples, not at samples."""
-    return bool({"log_prob", "reconstruction"} & set(metric.spec.needs))
+    return bool(OF_MODEL & set(metric.spec.needs))
 
 
 def _made(one: Chosen, data: DataSpec) -> Metric | str:

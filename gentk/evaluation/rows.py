@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import GentkError
 from ..examples import fetch
 from ..inference import likelihood, reconstruction
+from ..inference.classification import classify
 from ..inference.sampling import place_of, sample
 from ..permutation import Indices, mixed
 from ..protocols import Batch, Dataset, Featurizer, Sampler
@@ -110,6 +111,18 @@ def likely(rows: Rows, model: Any, seed: int, cache: Cache) -> Rows:
         asked = _known(model, batch)
         key = digest("log_prob", own, asked, f"{seed} {part.start}")
         return cache.tensors(key, lambda: {"log_prob": likelihood.log_prob(model, asked, seed=mixed(f"{seed}", part.start)).double()})
+
+    return rows.adding(more)
+
+
+def classified(rows: Rows, model: Any, seed: int, cache: Cache) -> Rows:
+    """With "log_label", (n, K)."""
+    own = key_of(model)
+
+    def more(batch: Batch, part: range) -> Mapping[str, Tensor]:
+        asked = {key: value for key, value in batch.items() if key in model.data.leaves}
+        key = digest("log_label", own, asked, f"{seed} {part.start}")
+        return cache.tensors(key, lambda: {"log_label": classify(model, asked, seed=mixed(f"{seed}", part.start))})
 
     return rows.adding(more)
 

@@ -102,10 +102,10 @@ class ScheduleSpec:
 class MetricSpec:
     """`target`: "module:Class", a `gentk.protocols.Metric` made as `Class(data, **options)`; or, for short, "module:function",
     `(generated: Batch, real: Batch) -> float`: all rows of both sides, on the host. `needs`: of "samples", "features", "logits", "labels"
-    (the condition "label"), "training" (rows of the training split too), "log_prob" and "reconstruction" (both of real examples, without
-    samples); without them the metric is passed over. `modalities`: which it is for; none: all. `options`: "module:PydanticModel".
-    `asked`: measured only where it is asked for by name, for what is slow or downloads. `examples`: how many a published figure takes.
-    A model's `watch` and `training.evaluate_metrics` may name it."""
+    (the condition "label"), "training" (rows of the training split too), "log_prob", "log_label" and "reconstruction" (what a model says
+    of real examples: no samples then); without them the metric is passed over. `modalities`: which it is for; none: all. `options`:
+    "module:PydanticModel". `asked`: measured only where it is asked for by name, for what is slow or downloads. `examples`: how many a
+    published figure takes. A model's `watch` and `training.evaluate_metrics` may name it."""
 
     name: str
     target: str

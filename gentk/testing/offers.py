@@ -15,7 +15,7 @@ from .plugins import PluginTrial
 from .registry import Failure, check
 from .suite import told
 
-NEEDS = ("samples", "features", "logits", "labels", "training", "log_prob", "reconstruction")
+NEEDS = ("samples", "features", "logits", "labels", "training", "log_prob", "log_label", "reconstruction")
 """What a metric may need; `MetricSpec` says what each is."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

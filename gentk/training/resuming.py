@@ -14,7 +14,8 @@ from ..text import warn
 from . import state
 
 MAY_CHANGE = frozenset(
-    f"training.{name}" for name in ("steps", "tolerance", "patience", "log_every", "checkpoint_every", "preview_every", "evaluate_every")
+    f"training.{name}"
+    for name in ("steps", "tolerance", "patience", "log_every", "checkpoint_every", "preview_every", "evaluate_every", "metrics_every")
 )
 """How long a run trains, and how often it logs, saves and looks. All else would be another run."""
 MICRO = "training.accumulate"  # may change with the number of ranks: their product may not

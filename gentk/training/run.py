@@ -36,7 +36,7 @@ from .resolving import resolved, taken_over
 from .resuming import changes, whole_checkpoint
 from .state import Checkpoint
 from .trainer import Progress, Trainer
-from .watch import Best, measure, metrics, watched
+from .watch import Best, Measuring, watch_of, watched
 
 
 class Stop:
@@ -128,8 +128,9 @@ class Training:
         self.sampler = lookup.sampler(recipe.sampler.name, recipe.model.plugin, **recipe.sampler.options) if recipe.sampler.name else None
         how: dict[str, Any] = {"device": pick_device(device), "ranks": self.ranks, "compile": compile}
         self.trainer = Trainer(model, dataset, self.settings, validation=self._validation(kind, dataset), **how)
-        self.best = Best(watched(model, statistical=self.trainer.statistical))
-        self.metrics = metrics(recipe.model.plugin)
+        watch = watched(model, statistical=self.trainer.statistical)
+        self.best = Best(None if self.settings.evaluate_metrics else watch)  # the first of these then tells which way is better
+        self.measuring = Measuring(recipe, watch, self.sampler)
 
     def _begin(self, checkpoint: Checkpoint | None, changed: Mapping[str, tuple[Any, Any]], *, init: Path | None, resume: bool) -> None:
         """Write the recipe of a new run, or put back the state of a resumed one and write down what is changed."""
@@ -252,7 +253,7 @@ class Training:
     @property
     def unwatched(self) -> bool:
         """Whether it is validated and keeps no `best/`, as nobody says which of several numbers counts."""
-        return self.best.watch is None and self.trainer.validation is not None
+        return self.best.watch is None and self.trainer.validation is not None and not self.settings.evaluate_metrics
 
     @property
     def stalled(self) -> bool:
@@ -262,13 +263,16 @@ class Training:
     def _try_watch(self) -> None:
         """A watched name that is not there is told now, not at the first validation."""
         own = getattr(self.trainer.model, "watch", None)
-        if own and self.trainer.validation is not None and own.name not in self.metrics:
-            Best(own).improved(self.trainer.validate(self.settings.batch_size), self.metrics)
+        if own and self.trainer.validation is not None and own.name not in self.measuring.offers:
+            Best(own).improved(self.trainer.validate(self.settings.batch_size), self.measuring.offers)
+        if self.settings.evaluate_metrics and self.trainer.validation is None:
+            raise UsageError("training.evaluate_metrics are measured at validations: that needs a test split and training.evaluate_every")
+        self.measuring.check(self.trainer.averaged)
 
     def _evaluate(self) -> dict[str, float]:
         """Validation on every rank alike, so that all know whether this is the best so far."""
         found = self._measured(self.trainer.validate())
-        if self.best.improved(found, self.metrics):
+        if self.best.improved(found, self.measuring.offers):
             if self.ranks.first:
                 self._write(self.run.folder / BEST)
         elif self.stalled:
@@ -276,11 +280,14 @@ class Training:
         return {f"validation/{name}": value for name, value in found.items()}
 
     def _measured(self, found: dict[str, float]) -> dict[str, float]:
-        """`found` and the watched metric, with rank 0's numbers on every rank: all must stop after the same round."""
-        watch, held_out = self.best.watch, self.trainer.validation
-        if watch and held_out is not None and watch.name in self.metrics and watch.name not in found:
-            value = measure(self.metrics[watch.name], self.trainer.averaged, held_out, self.sampler)
-            found = {**found, watch.name: value}
+        """`found` and the metrics, with rank 0's numbers on every rank: all must stop after the same round."""
+        if self.trainer.validation is not None and self.measuring.due(self.trainer.step):
+            scores = self.measuring.scores(self.trainer.averaged)
+            found = {**found, **{score.name: score.value for score in scores}}
+            if self.settings.evaluate_metrics:
+                self.best.watch = watch_of(scores[0]) if scores else None
+        elif self.settings.evaluate_metrics:
+            self.best.watch = None  # nothing to go by this time
         shared = torch.tensor(list(found.values()), dtype=torch.float64)
         self.ranks.share([shared])
         return dict(zip(found, shared.tolist(), strict=True))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ..errors import GentkError, UsageError, did_you_mean
-from ..examples import fetch, some
+from ..errors import UsageError, did_you_mean
+from ..evaluation.cache import opened
+from ..evaluation.evaluate import chosen_for, evaluated
+from ..evaluation.material import Request
+from ..evaluation.reference import Reference, reference
 from ..host import lookup
-from ..host.specs import resolve
-from ..inference.sampling import default_sampler, sample
-from ..protocols import Batch, Watch
-from ..text import cause
+from ..inference.sampling import final_data
+from ..protocols import Score, Watch
+from ..recipes import Recipe
+from ..text import note
 
-EXAMPLES = 1000  # drawn, and of the test split, that a metric compares
 SEED = 0
 
 
@@ -34,17 +36,46 @@ def metrics(plugin: str) -> dict[str, Any]:
     return {**lookup.specs("metrics", lookup.CORE), **lookup.specs("metrics", plugin)}
 
 
-def measure(spec: Any, model: Any, validation: Any, sampler: Any = None) -> float:
-    """The metric of `EXAMPLES` draws of a fixed seed against as many examples of the test split; raises GentkError where it fails."""
-    n = min(EXAMPLES, len(validation))
-    target: Callable[..., Any] = resolve(spec.target)
-    drawn: Batch = sample(model, n, seed=SEED, sampler=sampler or default_sampler(model)).batch
-    try:
-        return float(target(drawn, fetch(validation, some(len(validation), n))))
-    except GentkError:
-        raise
-    except Exception as error:
-        raise GentkError(f"metric '{spec.name}' failed: {cause(error)}") from error
+class Measuring:
+    """The metrics of a training: those of its recipe, and the one that its model watches. By as many draws, of a fixed seed, as examples of
+    the test split."""
+
+    def __init__(self, recipe: Recipe, watch: Watch | None, sampler: Any) -> None:
+        self.part, self.plugin, self.sampler = recipe.dataset, recipe.model.plugin, sampler
+        self.offers, self.settings = metrics(self.plugin), recipe.training
+        own = [watch.name] if watch and watch.name in self.offers else []
+        self.names = [*dict.fromkeys([*self.settings.evaluate_metrics, *own])]
+
+    def due(self, step: int) -> bool:
+        every = self.settings.metrics_every
+        return bool(self.names) and (not every or step % every == 0)
+
+    def check(self, model: Any) -> None:
+        """Raises UsageError where one of the recipe's is unknown, or cannot be measured of this model."""
+        if self.settings.evaluate_metrics:
+            with opened(kept=False) as cache:
+                chosen_for(self._request(model), cache)
+
+    def scores(self, model: Any) -> list[Score]:
+        """Of the metrics in their order. What a metric says against it is told; raises UsageError as `check` does."""
+        found = evaluated(self._request(model), bare=True)
+        for name, why in found.failed.items():
+            note(f"metric '{name}' gave no number: {why}")
+        return list(found.scores)
+
+    def _request(self, model: Any) -> Request:
+        source = reference(self.part.name, self.part.options, plugin=self.plugin)
+        return Request(
+            "the model", source, final_data(model), model=model, own=Reference(self.part.name, "test", self.part.options, self.plugin),
+            n=self.settings.metrics_samples, seed=SEED, sampler=self.sampler, metrics=self.names, plugin=self.plugin, cached=False,
+        )  # fmt: skip
+
+
+def watch_of(score: Score) -> Watch:
+    """Raises UsageError for a score of which neither less nor more is better."""
+    if score.better == "floor":
+        raise UsageError(f"'{score.name}' is best where real examples are, so that no best/ can be kept by it: name another metric first")
+    return Watch(score.name, score.better)
 
 
 class Best:
@@ -58,6 +89,8 @@ class Best:
         if self.watch is None or not found:
             return False
         name, better = self.watch
+        if name not in found and name in offers:  # a metric that is not measured this time, or gave no number
+            return False
         if name not in found:
             known = {*found, *offers}
             listed = did_you_mean(name, known)

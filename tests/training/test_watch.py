@@ -113,3 +113,48 @@ def test_patience_ends_a_training_also_over_a_resume(model_of: Any, tmp_path: Pa
     again = run(tmp_path / "parts", resume=True)
     assert (again.trainer.step, again.best.worth) == (12, 1.0)
     assert run(tmp_path / "parts", resume=True).trainer.step == 12  # it is over, and stays so
+
+
+def test_metrics_of_a_recipe_are_logged_and_choose_the_best(model_of: Any, tmp_path: Path) -> None:
+    model_of("energy", Watch("loss"))
+    recipe = asked("energy", evaluate_metrics=["radius-error"], metrics_every=6, metrics_samples=300)
+    training = Training(recipe, tmp_path / "run")
+    real, worth = training.measuring.scores, {6: 1.0, 12: 2.0}
+    told: list[int] = []
+
+    def scores(model: Any) -> Any:
+        (score,) = real(model)
+        told.append(training.trainer.step)
+        return [score.model_copy(update={"value": worth[training.trainer.step], "better": "higher"})]
+
+    training.measuring.scores = scores  # type: ignore[method-assign]
+    kept = {progress.step: {k: v.clone() for k, v in training.trainer.averaged.state_dict().items()} for progress in training}
+    rows = {row["step"]: row for row in Run(tmp_path / "run").log() if "validation/loss" in row}
+    assert told == [6, 12] and [step for step, row in rows.items() if "validation/radius-error" in row] == [6, 12]
+    assert (training.best.worth, training.best.stale) == (-2.0, 0), "where more is better, and validations between do not count"
+    found = load_file(tmp_path / "run" / "best" / "model.safetensors")
+    assert all(torch.equal(value, kept[12][key]) for key, value in found.items())
+
+
+@pytest.mark.parametrize(("changed", "words"), [
+    ({"evaluate_metrics": ["radius-eror"]}, "no metric 'radius-eror'; did you mean"),
+    ({"evaluate_metrics": ["radius-error"], "evaluate_every": 0}, "needs a test split and training.evaluate_every"),
+])  # fmt: skip
+def test_a_metric_that_cannot_be_measured_is_told_before_the_first_round(tmp_path: Path, changed: dict[str, Any], words: str) -> None:
+    training = Training(asked("energy", **changed), tmp_path / "run")
+    with pytest.raises(UsageError, match=words) as caught:
+        list(training)
+    assert "\n" not in str(caught.value) and training.trainer.step == 0
+
+
+def test_a_metric_without_a_number_ends_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from gentk_stranger import metrics
+
+    def fails(generated: Any, real: Any) -> float:
+        raise ValueError("all of them lie at the origin")
+
+    monkeypatch.setattr(metrics, "radius_error", fails)
+    training = Training(asked("energy", evaluate_metrics=["radius-error"]), tmp_path / "run")
+    list(training)
+    assert training.trainer.step == 12 and "metric 'radius-error' gave no number: ValueError: all of them" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "best").exists()

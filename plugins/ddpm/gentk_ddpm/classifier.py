@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -80,6 +81,11 @@ class Classifier(nn.Module):
     def evidence(self, x_t: Tensor, t: Tensor, cond: Batch) -> Tensor:
         picked = self.logits(x_t, t).log_softmax(-1).gather(1, cond["label"][:, None])
         return picked[:, 0]
+
+    def log_label(self, batch: Batch) -> Tensor:
+        """log p(label | x) of clean images, (n, classes): `gentk classify`."""
+        t = torch.tensor(self.times[0], dtype=torch.float64, device=batch["x"].device)
+        return self.logits(batch["x"], t).double().log_softmax(-1)
 
     def phases(self) -> tuple[Phase, ...]:
         return (Phase(),)

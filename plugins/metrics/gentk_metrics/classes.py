@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from gentk.errors import GentkError
-from gentk.protocols import Score
+from gentk.protocols import Batch, Score
 
 from .given import OfSamples, given
+from .per_example import PerExample
 
 SURE = 0.9  # p(y | x) from which a sample counts as surely of class y
 ENOUGH = 10  # samples of each class, for the share of the least obedient one
@@ -122,3 +123,20 @@ def information_of(p: Tensor) -> tuple[float, float]:
     second = max(float((scaled * scaled.T).sum()), 0.0) / (2 * n * n)
     first = max(float(kl.var()) / n - 2 * second, 0.0)
     return max(float(kl.mean()), 0.0), math.sqrt(first + second)
+
+
+class Accuracy(PerExample):
+    """Share of real examples whose likeliest class, by what the model says itself, is their label; with the binomial error.
+
+    Examples whose label is hidden (number K) are not counted.
+    """
+
+    def numbers(self, rows: Batch) -> Batch:
+        known = rows["label"] < rows["log_label"].shape[1]
+        right = rows["log_label"].argmax(1) == rows["label"]
+        return {"right": right[known].double()}
+
+    def compute(self) -> Score:
+        (right,) = given(self, "real", "right", advice="a class has no number")
+        share = float(right.mean())
+        return Score(name="accuracy", value=share, better="higher", error=math.sqrt(share * (1 - share) / len(right)))

@@ -54,6 +54,8 @@ def _of_the_model() -> Iterator[MetricSpec]:
     yield MetricSpec("nll", "gentk_metrics.likelihoods:NLL", "−log p of held-out examples, in nats and in bits per number", "",
                      ("log_prob",))  # fmt: skip
     yield MetricSpec("perplexity", "gentk_metrics.likelihoods:Perplexity", "Of held-out text, per token", "", ("log_prob",), ("text",))
+    yield MetricSpec("accuracy", "gentk_metrics.classes:Accuracy", "Held-out examples whose class the model tells", "",
+                     ("log_label",))  # fmt: skip
     yield MetricSpec("reconstruction", "gentk_metrics.pairs:Reconstruction", "Error of held-out examples, there and back", "",
                      ("reconstruction",))  # fmt: skip
 
