@@ -35,6 +35,8 @@ LEAVES: Mapping[str, Mapping[str, Leaf]] = {
     "text": {"x": Leaf(shape=(32,), classes=12, names=tuple("abcdefghijkl")), "length": Leaf(classes=33)},
 }
 LABEL = {"label": Leaf(classes=CLASSES)}
+LABELLED = {"labels", "log_label"}
+"""Needs of a metric without which rows have no label."""
 
 
 def spec_of(modality: str, plugin: str, *, label: bool = True) -> DataSpec:
@@ -117,8 +119,8 @@ def _cells(leaf: Leaf, classes: Tensor, own: Philox) -> Tensor:
 
 
 def given(spec: DataSpec, needs: Collection[str], indices: Sequence[int]) -> dict[str, Tensor]:
-    """Rows with what a metric needs of them: "features" and "logits" of a made-up classifier that is nearly always right, "log_prob" and
-    "reconstruction" of a made-up model."""
+    """Rows with what a metric needs of them: "features" and "logits" of a made-up classifier that is nearly always right, "log_prob",
+    "log_label" and "reconstruction" of a made-up model."""
     import torch
 
     from ..noise import Philox
@@ -128,10 +130,10 @@ def given(spec: DataSpec, needs: Collection[str], indices: Sequence[int]) -> dic
     if "features" in needs:
         centre = 2 * Philox(1, range(int(classes.max()) + 1)).normal(FEATURES).double()
         batch["features"] = centre[classes] + own.fork("features").normal(FEATURES).double()
-    if "logits" in needs:
-        number = spec.conditions["label"].classes if "label" in spec.conditions else CLASSES
-        sure = 8.0 * torch.nn.functional.one_hot(classes, number).double()
-        batch["logits"] = sure + own.fork("logits").normal(number).double()
+    number = spec.conditions["label"].classes if "label" in spec.conditions else CLASSES
+    for key in {"logits", "log_label"} & set(needs):
+        sure = 8.0 * torch.nn.functional.one_hot(classes, number).double() + own.fork(key).normal(number).double()
+        batch[key] = sure.log_softmax(1) if key == "log_label" else sure
     if "log_prob" in needs:
         batch["log_prob"] = -20 + 2 * own.fork("log_prob").normal().double()
     if "reconstruction" in needs:
@@ -141,15 +143,12 @@ def given(spec: DataSpec, needs: Collection[str], indices: Sequence[int]) -> dic
 
 def sides(spec: DataSpec, needs: Collection[str], n: int = ROWS) -> dict[Side, dict[str, Tensor]]:
     """Real rows in place of generated ones, beside other real rows, and those of training; of a model's numbers only the real ones."""
+    from ..evaluation.choosing import OF_MODEL
+
     wanted: tuple[Side, ...] = ("generated", "real", *(["training"] if "training" in needs else []))  # type: ignore[arg-type]
-    if of_model(needs):
+    if OF_MODEL & set(needs):
         wanted = ("real",)
     return {side: given(spec, needs, range(i * n, (i + 1) * n)) for i, side in enumerate(wanted)}
-
-
-def of_model(needs: Collection[str]) -> bool:
-    """Whether a metric is of what a model says of real rows."""
-    return bool({"log_prob", "reconstruction"} & set(needs))
 
 
 # ---------------------------------------------------------------- damage
@@ -183,6 +182,8 @@ def _copies(spec: DataSpec, key: str, value: Tensor) -> Tensor:
         return worse.to(value)
     one = _moved(leaf, value, Philox(2, range(len(value)), name=key), FAR)[:1]
     copies = one.expand(len(value), *value.shape[1:])
+    if key == "log_label":
+        copies = copies.log_softmax(1)
     return _moved(leaf, copies, Philox(3, range(len(value)), name=key), CLOSE, value) if _continuous(leaf, value) else copies.clone()
 
 

@@ -55,7 +55,7 @@ class MetricTrial:
         why: list[str] = []
         for modality in self.spec.modalities or ("points",):
             try:
-                return examples.spec_of(modality, self.plugin, label="labels" in self.spec.needs)
+                return examples.spec_of(modality, self.plugin, label=bool(examples.LABELLED & set(self.spec.needs)))
             except Skip as lacking:
                 why.append(str(lacking))
         raise Skip("; ".join(why))
@@ -101,7 +101,7 @@ class MetricTrial:
         except Skip:
             raise
         except Exception as error:
-            raise Skip(f"see metric-floor: {cause(error)}") from None
+            raise Skip(f"see metric-floor: {error if isinstance(error, (Failure, GentkError)) else cause(error)}") from None
 
     @once
     def slightly(self) -> list[Score]:
@@ -284,7 +284,7 @@ def metric_refuses(trial: MetricTrial) -> None:
 
 def _numbers(trial: MetricTrial) -> list[str]:
     """The keys whose numbers the metric is made of: x where it needs nothing else."""
-    needs: list[str] = [key for key in ("features", "logits", "log_prob", "reconstruction") if key in trial.spec.needs]
+    needs: list[str] = [key for key in ("features", "logits", "log_prob", "log_label", "reconstruction") if key in trial.spec.needs]
     batch = next(iter(trial.sides.values()))
     return [key for key in needs or ["x"] if key in batch and batch[key].is_floating_point()]
 
