@@ -13,7 +13,7 @@ from ..errors import GentkError, UsageError
 from ..inference.likelihood import kind_of
 from ..inference.sampling import final_data
 from ..protocols import Score, Side
-from ..stages import heard, listener
+from ..stages import heard, listener, stages
 from .cache import Cache, opened
 from .choosing import Chosen, chosen, passed_over
 from .material import Material, Request, asked, material
@@ -79,13 +79,12 @@ def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | 
     rows = found.sides.get("generated")
     if rows is None or all(of_model(one) for one in metrics):
         return None
-    told, seconds, count = listener() or (lambda share: None), 0.0, 0
+    seconds, count = 0.0, 0
     share = ranks.share_of(rows.number)
-    for i, chunk in enumerate(rows.chunks(share)):
+    for chunk in stages(rows.chunks(share), len(share)):
         batch = rows.part(chunk)
         if SECONDS in batch:
             seconds, count = seconds + float(batch[SECONDS]), count + len(chunk)
-        told((i + 1) / max(len(share), 1))
     ranks.wait()
     total = ranks.lists((seconds, count))
     counted = sum(n for _, n in total)
@@ -97,19 +96,16 @@ def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks, bare: bo
     wanted = [one for one in metrics if not of_model(one)]
     if not wanted:
         return {}
-    told = listener() or (lambda share: None)
-    values = measured(wanted, found.spec, found.sides, ranks)
     if bare:
+        values = measured(wanted, found.spec, found.sides, ranks)
         return {one.name: _whole(values[one.name], Measured(()), (), found) for one in wanted}
-    told(1 / (HALVES + 2))
-    floors = measured(wanted, found.spec, found.floor, ranks)
-    told(2 / (HALVES + 2))
-    unsure = [one for one in wanted if any(score.error is None for score in values[one.name].scores)]
     sizes: dict[Side, int] = {"generated": found.sides["generated"].n, "real": found.sides["real"].n}
-    again: list[dict[str, Measured]] = []
-    for i, picked in enumerate(halves(sizes)) if unsure else ():
-        again.append(measured(unsure, found.spec, found.sides, ranks, picked))
-        told((i + 3) / (HALVES + 2))
+    passes: list[dict[str, Measured]] = []
+    for i, picked in enumerate(stages([None, None, *halves(sizes)], HALVES + 2)):
+        sides = found.floor if i == 1 else found.sides
+        asked = wanted if i < 2 else [one for one in wanted if any(score.error is None for score in passes[0][one.name].scores)]
+        passes.append(measured(asked, found.spec, sides, ranks, picked) if asked else {})
+    values, floors, *again = passes
     return {one.name: _whole(values[one.name], floors[one.name], [each[one.name] for each in again if one.name in each], found)
             for one in wanted}  # fmt: skip
 

@@ -215,3 +215,12 @@ def test_ranks_share_the_work_and_find_the_same(meter: Path, tmp_path: Path) -> 
     for a, b in zip(together, alone, strict=True):
         assert a["name"] == b["name"]
         assert (a["value"], a["error"]) == pytest.approx((b["value"], b["error"]), rel=1e-9)
+
+
+def test_progress_never_goes_back(meter: Path) -> None:
+    from gentk.stages import heard
+
+    told: list[float] = []
+    with heard(told.append):
+        gentk.evaluate("ddpm/moons", metrics=NAMES, n=600, cached=False, sampler=gentk.sampler("ddim", steps=5))
+    assert told == sorted(told) and len({round(share, 6) for share in told}) > 15 and told[-1] == 1
