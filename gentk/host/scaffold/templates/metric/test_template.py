@@ -39,4 +39,5 @@ def test_a_wave_has_the_amplitude_of_its_frequency_whatever_its_phase() -> None:
     time = torch.arange(16) / 16
     waves = [0.5 * torch.cos(2 * math.pi * (3 * time + phase))[:, None] for phase in (0.0, 0.1)]
     found = Spectrum(SERIES).features({"x": torch.stack(waves)})["features"]
-    assert found.tolist() == pytest.approx([[0.25 if k == 3 else 0.0 for k in range(9)]] * 2, abs=1e-6)
+    assert found[0].tolist() == pytest.approx([0.25 if k == 3 else 0.0 for k in range(9)], abs=1e-6)
+    assert found[1].tolist() == pytest.approx(found[0].tolist(), abs=1e-6)
