@@ -360,6 +360,8 @@ class Metric(Protocol):
     "logits" (n, K) float64 of each side; of real examples "log_prob" (n,) nats, "log_label" (n, K) and
     "reconstruction", as x. `gentk.evaluation.Collected`
     keeps rows until they are measured; what has sums need not.
+
+    Optional: `pairs`, after `compute`: (sample, training example), by their numbers, that a person should look at, the most telling first.
     """
 
     def update(self, side: Side, rows: Batch) -> None: ...

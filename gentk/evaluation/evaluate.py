@@ -12,7 +12,7 @@ from ..distributed import Ranks
 from ..errors import GentkError, UsageError
 from ..inference.likelihood import kind_of
 from ..inference.sampling import final_data
-from ..protocols import Score, Side
+from ..protocols import Batch, Score, Side
 from ..stages import heard, listener, stages
 from .cache import Cache, opened
 from .choosing import Chosen, chosen, passed_over
@@ -27,7 +27,7 @@ DRAWING = 0.8  # share of the time, as a guess for who waits
 @dataclass(frozen=True)
 class Evaluation:
     """What was found. `failed`: metrics that gave no number, and why; `passed_over`: those that would need more than was at hand.
-    `seconds`: that one sample took when it was drawn."""
+    `seconds`: that one sample took when it was drawn. `nearest`: samples, and the training examples that they are nearest to."""
 
     title: str
     reference: Reference
@@ -38,6 +38,7 @@ class Evaluation:
     n: int
     seed: int
     seconds: float | None = None
+    nearest: tuple[Batch, Batch] | None = None
 
 
 def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
@@ -51,6 +52,7 @@ def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
             seconds = _drawn(found, metrics, ranks)
         with heard(lambda share: told(DRAWING + (1 - DRAWING) * share)):
             results = {**_compared(found, metrics, ranks, bare), **_asked(found, metrics, request, ranks, cache)}
+        nearest = _looked_at(found, results)
     return Evaluation(
         title=request.title,
         reference=request.reference,
@@ -61,6 +63,7 @@ def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
         n=found.sides["generated"].n if "generated" in found.sides else request.n,
         seed=request.seed,
         seconds=seconds,
+        nearest=nearest,
     )
 
 
@@ -110,6 +113,14 @@ def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks, bare: bo
             for one in wanted}  # fmt: skip
 
 
+def _looked_at(found: Material, results: Mapping[str, Measured]) -> tuple[Batch, Batch] | None:
+    """The rows of the pairs that a metric named."""
+    pairs = next((result.pairs for result in results.values() if result.pairs), ())
+    if not pairs or "training" not in found.sides:
+        return None
+    return found.sides["generated"].pick([i for i, _ in pairs]), found.sides["training"].pick([j for _, j in pairs])
+
+
 def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: Material) -> Measured:
     """The scores with their counts, their floor and their error."""
     beside = {score.name: score.value for score in floor.scores}
@@ -125,7 +136,7 @@ def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: M
             known |= {"parameters": {**score.parameters, "featurizer": found.featurizer.id}}
         return score.model_copy(update=known)
 
-    return Measured(tuple(map(filled, value.scores)), value.why)
+    return Measured(tuple(map(filled, value.scores)), value.why, value.pairs)
 
 
 def _asked(found: Material, metrics: Sequence[Chosen], request: Request, ranks: Ranks, cache: Cache) -> dict[str, Measured]:

@@ -67,11 +67,10 @@ def material(request: Request, cache: Cache) -> Material:
     features, no_features = _featurizer(request, dataset.spec)
     rows: dict[Side, Rows | None] = {"generated": generated, "real": found.rows, "training": found.training}
     sides: Sides = {side: one for side, one in rows.items() if one is not None}
-    floor: Sides = {**sides, "generated": found.others}
+    floor: Sides = {**sides, "generated": found.others, **({"training": found.unseen} if found.unseen else {})}
     no_logits = no_features
     if features is not None:
-        sides = {side: described(one, features, cache) for side, one in sides.items()}
-        floor = {**sides, "generated": described(found.others, features, cache)}
+        sides, floor = ({side: described(one, features, cache) for side, one in every.items()} for every in (sides, floor))
         if "logits" not in features.features(fetch(dataset, range(2))):
             no_logits = f"the featurizer {features.id} is no classifier"
     own, no_own = _own(request)

@@ -24,10 +24,11 @@ Picked = Mapping[Side, Tensor]  # (n,) bool: the rows of a side that count
 
 
 class Measured(NamedTuple):
-    """What came of one metric: its scores, or why there are none."""
+    """What came of one metric: its scores, or why there are none; and what it wants looked at."""
 
     scores: tuple[Score, ...]
     why: str = ""
+    pairs: tuple[tuple[int, int], ...] = ()
 
 
 def measured(metrics: Sequence[Chosen], data: DataSpec, sides: Sides, ranks: Ranks, picked: Picked | None = None) -> dict[str, Measured]:
@@ -114,7 +115,7 @@ def computed(metric: Metric) -> Measured:
     why = _said(compute)
     if why or not found:
         return Measured((), why or "it gave no score")
-    return Measured(tuple(found))
+    return Measured(tuple(found), pairs=tuple(getattr(metric, "pairs", ())))
 
 
 def halves(sizes: Mapping[Side, int], times: int = HALVES) -> Iterator[Picked]:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import GentkError, UsageError
 from ..examples import some
 from ..host import lookup
-from ..permutation import mixed, permuted
+from ..permutation import Indices, mixed, permuted
 from ..protocols import Dataset, DataSpec, Leaf
 from .rows import Rows, held
 
@@ -39,11 +39,13 @@ def reference(name: str, options: Mapping[str, Any], split: str = "test", plugin
 
 
 class Real(NamedTuple):
-    """`rows` beside the generated ones; `others`, as many again, for the floor; `training`, None where nobody could remember them."""
+    """`rows` beside the generated ones; `others`, as many again, for the floor; `training`, None where nobody could remember them, and
+    `unseen`, those of them that the others are not among."""
 
     rows: Rows
     others: Rows
     training: Rows | None
+    unseen: Rows | None
 
 
 def real(source: Reference, n: int) -> Real:
@@ -54,17 +56,22 @@ def real(source: Reference, n: int) -> Real:
     if size < 2:
         raise UsageError(f"data set '{source.name}', split {source.split}: {size} examples are too few to measure anything beside")
     train = _training(source)
-    if size >= 2 * n:
-        both = permuted(np.arange(2 * n, dtype=np.int64), size, mixed("some", size))
-        rows, others = held(dataset, both[:n]), held(dataset, both[n:])
-    elif train is not None:
-        rows = held(dataset, some(size, n))
-        others = held(train, some(len(train), min(n, size)))
+    if size >= 2 * n or train is None:
+        half = min(n, size // 2)
+        both = permuted(np.arange(2 * half, dtype=np.int64), size, mixed("some", size))
+        rows, others, taken = held(dataset, both[:half]), held(dataset, both[half:]), 0
     else:
-        order = permuted(np.arange(size, dtype=np.int64), size, mixed("some", size))
-        rows, others = held(dataset, order[: size // 2]), held(dataset, order[size // 2 :])
-    finite = train is not None and len(train) <= ENDLESS
-    return Real(rows, others, held(train, some(len(train), MOST)) if train is not None and finite else None)
+        taken = min(n, size, len(train) // 2)
+        rows, others = held(dataset, some(size, n)), held(train, _order(train)[:taken])
+    if train is None or len(train) > ENDLESS:
+        return Real(rows, others, None, None)
+    return Real(rows, others, held(train, _order(train)), held(train, _order(train)[taken:]))
+
+
+def _order(train: Dataset) -> Indices:
+    """Training examples, always the same ones in the same order."""
+    n = len(train)
+    return permuted(np.arange(min(n, MOST), dtype=np.int64), n, mixed("some", n))
 
 
 def _training(source: Reference) -> Dataset | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,15 @@ class Rows:
     def number(self) -> int:
         """Of chunks."""
         return -(-self.n // CHUNK)
+
+    def pick(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """These rows, in their order: of the chunks that they are in, as these are kept."""
+        found = []
+        for i in indices:
+            start = i - i % CHUNK
+            batch = self.part(range(start, min(start + CHUNK, self.n)))
+            found.append({key: value[i - start] for key, value in batch.items() if key != SECONDS})
+        return {key: torch.stack([row[key] for row in found]) for key in found[0]} if found else {}
 
     def adding(self, more: Callable[[Batch, range], Mapping[str, Tensor]]) -> Rows:
         """The same rows with what `more` says of them."""

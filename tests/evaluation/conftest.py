@@ -19,6 +19,7 @@ def gentk_metrics():
     yield MetricSpec("fraction", "gentk_meter.measures:Fraction", needs=("samples",), modalities=points)
     yield MetricSpec("fails", "gentk_meter.measures:Fails", needs=("samples",), modalities=points)
     yield MetricSpec("classes", "gentk_meter.measures:Fails", needs=("logits",), modalities=points)
+    yield MetricSpec("pairing", "gentk_meter.measures:Pairing", needs=("samples", "training"), modalities=points, asked=True)
     yield MetricSpec("nats", "gentk_meter.measures:Nats", needs=("log_prob",), modalities=points)
     yield MetricSpec("slow", "gentk_meter.measures:gap", modalities=points, asked=True)
     yield MetricSpec("watched", "gentk_meter.measures:gap")
@@ -71,6 +72,14 @@ class Fraction(Collected):
 class Fails(Collected):
     def compute(self):
         raise GentkError("too few of them")
+
+class Pairing(Collected):
+    """Names the sample that is farthest right and the training example that is; the value is how many there are to choose from."""
+    def compute(self):
+        made, seen = (self.rows(side)["x"][:, 0] for side in ("generated", "training"))
+        self.pairs = [(int(made.argmax()), int(seen.argmax()))]
+        both = {tuple(row) for row in self.rows("training")["x"].tolist()} & {tuple(row) for row in self.rows("generated")["x"].tolist()}
+        return Score(name="pairing", value=float(len(both)))
 
 class Nats(Collected):
     def compute(self):

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,22 @@ from gentk.protocols import Batch, DataSpec, Leaf, Score
 
 DATA = DataSpec(modality="points", leaves={"x": Leaf(shape=(2,))})
 NAMES = ["mean-gap", "fraction"]
+POINTS = {split: torch.randn(n, 2, generator=torch.Generator().manual_seed(n)) for split, n in (("train", 1500), ("test", 700))}
+
+
+class Small:
+    """A data set whose test split is too small for two sets of 600."""
+
+    spec = DATA
+
+    def __init__(self, split: str) -> None:
+        self.x = POINTS[split]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> Batch:
+        return {"x": self.x[index]}
 
 
 def normal(n: int, seed: int) -> Batch:
@@ -224,3 +241,22 @@ def test_progress_never_goes_back(meter: Path) -> None:
     with heard(told.append):
         gentk.evaluate("ddpm/moons", metrics=NAMES, n=600, cached=False, sampler=gentk.sampler("ddim", steps=5))
     assert told == sorted(told) and len({round(share, 6) for share in told}) > 15 and told[-1] == 1
+
+
+def test_what_a_metric_wants_looked_at_is_shown(meter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = lookup.dataset
+
+    def dataset(name: str, split: str = "train", *more: Any) -> Any:
+        return Small(split) if name == "small" else real(name, split, *more)
+
+    monkeypatch.setattr(lookup, "dataset", dataset)
+    monkeypatch.setattr(lookup, "dataset_options", lambda name, plugin=None: None)
+    found = points(metrics=["pairing"], n=600, reference="small")
+    assert found.nearest is not None
+    made, seen = found.nearest
+    drawn = gentk.sample(gentk.load("classical/gmm"), 600)["x"]
+    assert torch.equal(made["x"][0], drawn[drawn[:, 0].argmax()])
+    train = POINTS["train"]
+    assert torch.equal(seen["x"][0], train[train[:, 0].argmax()])
+    (score,) = found.scores
+    assert score.value == 0 and score.floor == 0, "the floor's examples are of the training split, and not compared with themselves"

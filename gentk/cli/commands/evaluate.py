@@ -17,6 +17,7 @@ from ..flags import command as plain_command
 from ..out import out
 from ..subject import Subject, subject
 from ..waiting import waiting
+from .plot.looks import picture_path
 from .sample import check, pairs
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def evaluate(
     save: Annotated[
         bool | None, Option("--save/--no-save", help="Write metrics.json beside the weights. \\[default: in a folder of yours]")
     ] = None,
+    nearest: Annotated[
+        Path | None, Option("--nearest", metavar="FILE.png", help="A picture: samples above the training examples they are nearest to.")
+    ] = None,
     cached: Annotated[bool, Option("--cache/--no-cache", help="Keep samples and features, and use those that are kept.")] = True,
     device: choices.Device = "auto",
     extra: dict[str, Any] = {},
@@ -87,13 +91,32 @@ def evaluate(
             raise UsageError("the weights are named twice: leave out --weights and --plugin")
         found = subject(plugin, recipe, which or weights, sampler, model)
         request, folder = of_subject(found, reference, split, device, extra, {**given, **({"n": n} if n else {})}), found.folder
+    if nearest is not None:
+        picture_path(nearest, "")
     with waiting(f"measuring {request.title}"):
         result = evaluated(request)
     if not Ranks().first:
         return
     if folder is not None and (save if save is not None else own(folder)):
         record(folder, result)
+    if nearest is not None:
+        save_nearest(result, nearest)
     out.result(told(result), lambda: people(result))
+
+
+def save_nearest(result: Evaluation, path: Path) -> None:
+    """Raises UsageError where no metric looked for copies, and for what has no picture in rows."""
+    from ... import style
+    from ...plots.rows import rows
+
+    if result.nearest is None:
+        raise UsageError("--nearest draws what the metric memorisation finds, which was not measured")
+    data = result.reference.open().spec
+    kind = lookup.modality(data.modality)
+    made, seen = result.nearest
+    if len(data.shape) != 3:
+        raise UsageError(f"--nearest draws images; {data.modality} examples have no picture in rows")
+    style.save(rows([made["x"], seen["x"]], kind, data), path)
 
 
 def of_file(path: str, name: str | None, split: str, n: int | None, given: Mapping[str, Any]) -> Request:

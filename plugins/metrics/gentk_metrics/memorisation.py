@@ -14,6 +14,7 @@ from gentk.protocols import Score
 from .given import given
 
 SHARE = 0.01  # of real examples nearer to a training example than the threshold
+SHOWN = 20  # pairs of a sample and its nearest training example, the nearest first
 CANDIDATES = 4  # neighbours whose distances are computed again without cancellation
 
 
@@ -27,10 +28,12 @@ class Memorisation(Collected):
     """
 
     keeps = ("features",)
+    pairs: list[tuple[int, int]]
 
     def compute(self) -> list[Score]:
         generated, real, training = (given(self, side, "features", least=2)[0] for side in ("generated", "real", "training"))
-        ours, theirs = nearest(generated, training)[0], nearest(real, training)[0].sort().values
+        (ours, places), theirs = nearest(generated, training), nearest(real, training)[0].sort().values
+        self.pairs = [(int(i), int(places[i])) for i in ours.argsort(stable=True)[:SHOWN]]
         n, m = len(ours), len(theirs)
         rank = max(1, round(SHARE * (m + 1)))
 
