@@ -182,7 +182,8 @@ def test_each_kind_is_trained_and_sampled_and_measured(new: Installed) -> None:
             ["sample", "--weights", f"runs/{kind}", *KINDS[kind].flags.replace('"', "").split(), "--out", f"{kind}.npz"],
         )
     ]
-    commands.append(["evaluate", "--weights", "runs/statistics", "--metrics", "new-metric", "--featurizer", "new-metric", "-n", "300", "--no-cache"])
+    own = ["--metrics", "new-metric", "--featurizer", "new-metric"]
+    commands.append(["evaluate", "--weights", "runs/statistics", *own, "-n", "300", "--no-cache"])
     done = new.run(new.python, "-c", f"from gentk.cli import run; print([run(words) for words in {commands}])")
     assert f"{[0] * len(commands)}" in done.stdout, done.stderr
     assert all((new.cwd / f"{kind}.npz").is_file() for kind in MODELS)
