@@ -19,6 +19,10 @@ INK, RULE, PALE = "#1f2937", "#e5e7eb", "#6b7280"
 ONE = "#2b5c8a"
 """The colour of points that have no class."""
 CLASSES = ("#2b5c8a", "#d1662c", "#3c8d5a", "#b8434e", "#7a5aa6", "#8a6d3b", "#c7679f", "#5f6b7a", "#a0a02c", "#2fa3b5")
+BRIGHT = ("#6aa6dc", "#e8935f", "#6cbf8b", "#e57f89", "#ac90d6", "#c2a36b", "#e39cc4", "#9aa7b7", "#c9c95c", "#63cfdd")
+"""The same colours where the ground is dark."""
+NIGHT = "#12161c"
+"""The dark ground."""
 Limits = tuple[tuple[float, float], tuple[float, float]]
 DPI = 110
 WIDE = 9.0  # inches of a picture that fills a page: 990 pixels, so that its letters can still be read at 900
@@ -102,6 +106,35 @@ def limits(states: list[NDArray[Any]], *, equal: bool = True) -> Limits:
 def legend(axes: Any, **where: Any) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8, labelcolor=INK, **where)
+
+
+def dark(figure: Figure) -> Figure:
+    """The figure, with its colours exchanged for those that can be seen on a dark ground. Colours that are not the house's stay."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.colors import to_hex, to_rgba, to_rgba_array
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    from matplotlib.text import Text
+
+    exchanged = dict(zip((INK, RULE, PALE, "#ffffff", "#000000", *CLASSES), ("#e5e7eb", "#374151", "#9ca3af", NIGHT, "#e5e7eb", *BRIGHT),
+                         strict=True))  # fmt: skip
+
+    def one(colour: Any) -> Any:
+        rgba = to_rgba(colour)
+        return (*to_rgba(exchanged.get(to_hex(rgba), rgba))[:3], rgba[3])
+
+    figure.canvas.draw()  # ticks are made when they are drawn
+    for artist in figure.findobj():
+        if isinstance(artist, Text):
+            artist.set_color(one(artist.get_color()))
+        elif isinstance(artist, Line2D):
+            edge, face = artist.get_markeredgecolor(), artist.get_markerfacecolor()
+            artist.set(color=one(artist.get_color()), markeredgecolor=one(edge), markerfacecolor=one(face))
+        elif isinstance(artist, Patch):
+            artist.set(facecolor=one(artist.get_facecolor()), edgecolor=one(artist.get_edgecolor()))
+        elif isinstance(artist, PathCollection):
+            artist.set_facecolor([one(colour) for colour in to_rgba_array(artist.get_facecolor())])
+    return figure
 
 
 def drawn(figure: Figure) -> PIL.Image.Image:

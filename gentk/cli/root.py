@@ -27,6 +27,7 @@ COMMANDS = {  # name: (module, help, panel)
     "classify": ("gentk.cli.commands.classify", "Say which class examples are of.", "Look"),
     "likelihood": ("gentk.cli.commands.likelihood", "Say how likely a model finds examples.", "Look"),
     "evaluate": ("gentk.cli.commands.evaluate", "Measure how good a model is, or samples.", "Look"),
+    "compare": ("gentk.cli.commands.compare", "Measure several models side by side.", "Look"),
     "inspect": ("gentk.cli.commands.inspect", "Say what a folder of weights holds.", "Look"),
     "push": ("gentk.cli.commands.push", "Publish weights on the Hub.", "Share"),
     "pull": ("gentk.cli.commands.pull", "Fetch weights from the Hub into a folder.", "Share"),

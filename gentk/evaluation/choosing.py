@@ -82,6 +82,11 @@ def passed_over(data: DataSpec, plugin: str | None, has: Mapping[str, str]) -> d
             and (why := lacking(one.spec, data, has))}  # fmt: skip
 
 
+def cannot(name: str, data: DataSpec, plugin: str | None, has: Mapping[str, str]) -> str:
+    """Why the metric of this name cannot be measured; empty where it can. Raises UsageError for a name that none has."""
+    return lacking(lookup.find("metrics", name, plugin).spec, data, has)
+
+
 def fits(spec: MetricSpec, data: DataSpec) -> bool:
     return not spec.modalities or data.modality in spec.modalities
 

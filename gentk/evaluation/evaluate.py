@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,19 +17,22 @@ from ..inference.sampling import final_data
 from ..protocols import Batch, Score, Side
 from ..stages import heard, listener, stages
 from .cache import Cache, opened
-from .choosing import Chosen, chosen, passed_over
+from .choosing import Chosen, cannot, chosen, passed_over
 from .material import Material, Request, asked, material
 from .measuring import HALVES, Measured, halves, measured, of_model, spread
 from .reference import Reference
 from .rows import SECONDS, Rows
 
+NO_METRIC = "no metric is installed: gentk plugins install metrics"
 DRAWING = 0.8  # share of the time, as a guess for who waits
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What was found. `failed`: metrics that gave no number, and why; `passed_over`: those that would need more than was at hand.
-    `seconds`: that one sample took when it was drawn. `nearest`: samples, and the training examples that they are nearest to."""
+    `seconds`: that one sample took when it was drawn. `nearest`: samples, and the training examples that they are nearest to. `halves`: by
+    a score's name its value on each random half, where its error comes from these. The halves are the same for every model of the same n,
+    so that two models can be compared half by half."""
 
     title: str
     reference: Reference
@@ -40,6 +44,7 @@ class Evaluation:
     seed: int
     seconds: float | None = None
     nearest: tuple[Batch, Batch] | None = None
+    halves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
@@ -61,23 +66,32 @@ def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
         reference=request.reference,
         scores=[score for one in metrics for score in results[one.name].scores],
         failed={name: result.why for name, result in results.items() if result.why},
-        passed_over={} if request.metrics else passed_over(found.spec, request.plugin, found.has),
+        passed_over=_lacking(request, found) if request.metrics else passed_over(found.spec, request.plugin, found.has),
         featurizer=found.featurizer.id if found.featurizer else "",
         n=found.sides["generated"].n if "generated" in found.sides else request.n,
         seed=request.seed,
         seconds=seconds,
         nearest=nearest,
+        halves={name: values for result in results.values() for name, values in result.again.items()},
     )
 
 
 def chosen_for(request: Request, cache: Cache) -> tuple[Material, list[Chosen]]:
     """What there is to measure with, and the metrics that it is enough for; nothing is drawn yet. Raises UsageError."""
     found = material(request, cache)
-    metrics = chosen(request.metrics, request.options, found.spec, request.plugin, found.has)
+    lacking = _lacking(request, found)
+    names = [name for name in request.metrics if name not in lacking]
+    metrics = chosen(names, request.options, found.spec, request.plugin, found.has) if names or not request.metrics else []
     if not metrics:
-        reasons = "; ".join(sorted({*found.has.values()} - {""})) or "no metric is installed: gentk plugins install metrics"
-        raise UsageError(f"nothing of {request.title} can be measured: {reasons}")
+        reasons = "; ".join(sorted({*(lacking or found.has).values()} - {""}))
+        raise UsageError(f"nothing of {request.title} can be measured: {reasons or NO_METRIC}")
     return found, metrics
+
+
+def _lacking(request: Request, found: Material) -> dict[str, str]:
+    """The metrics that were asked for, need not be measured at any rate, and cannot be; and why."""
+    whys = {name: cannot(name, found.spec, request.plugin, found.has) for name in request.metrics} if request.possible else {}
+    return {name: why for name, why in whys.items() if why}
 
 
 def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | None:
@@ -128,9 +142,11 @@ def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: M
     """The scores with their counts, their floor and their error."""
     beside = {score.name: score.value for score in floor.scores}
     generated, others = found.sides["generated"].n, found.floor["generated"].n
+    values = [{score.name: score.value for score in each.scores} for each in again]
+    halved = {score.name: [each.get(score.name, math.nan) for each in values] for score in value.scores if score.error is None and values}
 
     def filled(score: Score) -> Score:
-        spread_of = spread([one.value for each in again for one in each.scores if one.name == score.name])
+        spread_of = spread([one for one in halved.get(score.name, ()) if math.isfinite(one)])
         known: dict[str, Any] = {"error": score.error if score.error is not None else spread_of}
         known |= {"examples": generated, "reference": found.sides["real"].n}
         if score.name in beside:
@@ -139,7 +155,7 @@ def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: M
             known |= {"parameters": {**score.parameters, "featurizer": found.featurizer.id}}
         return score.model_copy(update=known)
 
-    return Measured(tuple(map(filled, value.scores)), value.why, value.pairs)
+    return Measured(tuple(map(filled, value.scores)), value.why, value.pairs, halved)
 
 
 def _asked(found: Material, metrics: Sequence[Chosen], ranks: Ranks, *, request: Request, cache: Cache) -> dict[str, Measured]:

@@ -26,7 +26,8 @@ NO_MODEL = "there are only samples, no model"
 @dataclass(frozen=True)
 class Request:
     """What is to be measured: a `model`, or `samples` in its place, (n, …) as `data` says, beside `reference`. `own`: the data set as the
-    model was trained on it, which it is asked about. `options` go to each metric that knows them; `plugin`: whose metrics also count."""
+    model was trained on it, which it is asked about. `options` go to each metric that knows them; `plugin`: whose metrics also count.
+    `possible`: of the metrics that are asked for, those that cannot be measured are passed over."""
 
     title: str
     reference: Reference
@@ -43,6 +44,7 @@ class Request:
     featurizer: str | None = None
     plugin: str | None = None
     cached: bool = True
+    possible: bool = False
 
 
 class Material(NamedTuple):

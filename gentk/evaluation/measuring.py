@@ -24,11 +24,13 @@ Picked = Mapping[Side, Tensor]  # (n,) bool: the rows of a side that count
 
 
 class Measured(NamedTuple):
-    """What came of one metric: its scores, or why there are none; and what it wants looked at."""
+    """The result of one metric: its scores, or why there are none; and what it wants looked at. `again`: by a score's name its value on
+    each half, NaN where a half gave none."""
 
     scores: tuple[Score, ...]
     why: str = ""
     pairs: tuple[tuple[int, int], ...] = ()
+    again: Mapping[str, Sequence[float]] = {}
 
 
 def measured(metrics: Sequence[Chosen], data: DataSpec, sides: Sides, ranks: Ranks, picked: Picked | None = None) -> dict[str, Measured]:

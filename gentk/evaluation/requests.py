@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..inference.samples import Samples
@@ -18,6 +18,9 @@ from ..weights.safety import read_config
 from .evaluate import Evaluation, evaluated
 from .material import QUICK, Request
 from .reference import Reference, reference
+
+if TYPE_CHECKING:
+    from ..recipes import DatasetPart
 
 
 def evaluate(
@@ -65,21 +68,34 @@ def of_samples(batch: Batch, title: str, source: Reference, **more: Any) -> Requ
     return Request(title, source, data, samples=batch, **more)
 
 
-def of_weights(folder: Path, title: str, name: str | None, split: str, device: str, **more: Any) -> Request:
-    """Weights, beside the reference that is named or what they were trained on. Raises UsageError where nobody knows that."""
-    config = read_config(folder)
-    plugin = str(config["plugin"])
-    try:
-        trained, why = trained_on(folder, config, title), ""
-    except UsageError as error:
-        trained, why = None, str(error).replace("--dataset", "--reference")
-    if name is None and trained is None:
-        raise UsageError(why)
-    source = beside(name, split, plugin) if name else reference(trained.name, trained.options, split, plugin)  # type: ignore[union-attr]
+def of_weights(folder: Path, title: str, name: str | Reference | None, split: str, device: str, **more: Any) -> Request:
+    """Weights, beside the reference that is given or what they were trained on. Raises UsageError where nobody knows that."""
+    source = name if isinstance(name, Reference) else source_of(folder, title, name, split)
+    plugin = str(read_config(folder)["plugin"])
+    trained, _ = _trained(folder, title)
     complete(folder)
     model = read(folder).to(pick_device(device))
     own = Reference(trained.name, "test", trained.options, plugin) if trained else None
     return Request(title, source, final_data(model), model=model, own=own, plugin=plugin, **more)
+
+
+def source_of(folder: Path, title: str, name: str | None, split: str) -> Reference:
+    """The reference of this name, else what the weights were trained on. Raises UsageError where nobody knows that. Loads no model."""
+    plugin = str(read_config(folder)["plugin"])
+    if name is not None:
+        return beside(name, split, plugin)
+    trained, why = _trained(folder, title)
+    if trained is None:
+        raise UsageError(why)
+    return reference(trained.name, trained.options, split, plugin)
+
+
+def _trained(folder: Path, title: str) -> tuple[DatasetPart | None, str]:
+    """What the weights were trained on, or why nobody knows."""
+    try:
+        return trained_on(folder, read_config(folder), title), ""
+    except UsageError as error:
+        return None, str(error).replace("--dataset", "--reference")
 
 
 def drawable(model: Any) -> bool:
