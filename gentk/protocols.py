@@ -351,7 +351,7 @@ class Score(BaseModel):
     unit: str = ""
     error: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # one standard error
     library: str = ""  # whose arithmetic it is: "scipy 1.17.0"
-    parameters: dict[str, str | int | float | bool] = {}  # without which the value cannot be compared: k, subsets, the featurizer
+    parameters: Mapping[str, str | int | float | bool] = {}  # without which the value cannot be compared: k, subsets, the featurizer
 
     examples: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None  # generated ones; of a likelihood, real ones
     reference: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None  # real ones beside them
