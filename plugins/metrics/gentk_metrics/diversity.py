@@ -5,7 +5,7 @@ from __future__ import annotations
 from gentk.protocols import Batch, Score, Side
 
 from .pairwise import distances, mean_among
-from .sides import Sides, library
+from .sides import Sides, score
 
 
 class Diversity(Sides):
@@ -19,4 +19,4 @@ class Diversity(Sides):
 
     def compute(self) -> Score:
         x = self.side("generated")
-        return Score(name=self.name, value=mean_among(distances, x - x.mean(0)), better="floor", library=library("torch"))
+        return score(self.name, mean_among(distances, x - x.mean(0)), ["torch"], better="floor", unit="distance")

@@ -14,8 +14,9 @@ from torch import Tensor
 from gentk.errors import GentkError
 from gentk.protocols import Batch, DataSpec, Score, Side
 
-from .sides import Sides, library, too_few
+from .sides import LARGEST, NOT_FINITE, Sides, score, too_few
 
+ACCURATE = 512  # dimensions up to which singular values are computed as such; beyond, from the square: half the digits, a third of the time
 SIZES = 15  # of the extrapolation, as Chong and Forsyth have it
 
 
@@ -52,35 +53,29 @@ class Moments:
         """(d, d), unbiased, as all published FIDs have it."""
         return self.scatter / (self.n - 1)
 
-    @property
-    def rank(self) -> int:
-        """At most that of the covariance."""
-        return min(self.n - 1, len(self.mean))
+    def factor(self) -> Tensor:
+        """F (d, rank) of covariance = F Fᵀ, by Cholesky with pivots, which singular covariances pass."""
+        # LAPACK wants columns first: the transpose of a symmetric matrix spares a copy
+        triangle, pivots, rank, _ = dpstrf(self.covariance.numpy().T, lower=1)
+        factor = np.zeros((len(triangle), min(rank, self.n - 1)))
+        factor[pivots - 1] = np.tril(triangle)[:, : factor.shape[1]]
+        return torch.from_numpy(factor)
 
 
 def squared_frechet(a: Moments, b: Moments) -> float:
     """|μ_a − μ_b|² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) of moments with n ≥ 2. What rounding makes negative is 0.
 
-    With Σ_a = F Fᵀ, the eigenvalues of Σ_a Σ_b other than 0 are those of Fᵀ Σ_b F, which is symmetric: several times faster than
-    eigenvalues of the product itself, real and not negative. F comes from a Cholesky factorisation with pivots, which a singular
-    covariance passes: F then has as many columns as the rank.
+    With Σ = F Fᵀ the last trace is the sum of the singular values of F_aᵀ F_b: real, not negative, and found several times faster than the
+    eigenvalues of Σ_a Σ_b, which is not symmetric.
     """
-    if b.rank < a.rank:
-        a, b = b, a
-    factor = _factor(a.covariance, a.rank)
-    eigenvalues = torch.linalg.eigvalsh(factor.T @ b.covariance @ factor)
-    overlap = eigenvalues.clamp(min=0).sqrt().sum()
     spread = a.covariance.trace() + b.covariance.trace()
-    return max(0.0, float((a.mean - b.mean).square().sum() + spread - 2 * overlap))
-
-
-def _factor(covariance: Tensor, rank: int) -> Tensor:
-    """F (d, rank or less) of covariance (d, d) = F Fᵀ."""
-    # LAPACK takes columns first: the transpose of a symmetric matrix spares a copy
-    triangle, pivots, found, _ = dpstrf(covariance.numpy().T, lower=1)
-    factor = np.zeros((len(triangle), min(rank, found)))
-    factor[pivots - 1] = np.tril(triangle)[:, : factor.shape[1]]
-    return torch.from_numpy(factor)
+    product = a.factor().T @ b.factor()
+    if max(product.shape) > ACCURATE:
+        product = product.T if len(product) < product.shape[1] else product
+        singular = torch.linalg.eigvalsh(product.T @ product).clamp(min=0).sqrt()
+    else:
+        singular = torch.linalg.svdvals(product)
+    return max(0.0, float((a.mean - b.mean).square().sum() + spread - 2 * singular.sum()))
 
 
 class Frechet:
@@ -119,13 +114,13 @@ class Frechet:
         found = self._moments.get(side)
         if found is None or found.n < 2:
             raise too_few("frechet", side, found.n if found else 0, 2)
-        if not bool(found.mean.isfinite().all() and found.scatter.isfinite().all()):
-            raise GentkError(f"frechet: features of {side} examples are NaN or infinite, or their squares are: look at these examples")
+        if not float(found.covariance.trace()) < LARGEST**2:
+            raise GentkError(f"frechet: features of {side} examples are {NOT_FINITE}: look at these examples")
         return found
 
     def compute(self) -> Score:
         value = squared_frechet(self._side("generated"), self._side("real"))
-        return Score(name="frechet", value=value, library=library("torch", "scipy"))
+        return score("frechet", value, ["torch", "scipy"], unit="squared distance")
 
 
 class FrechetInfinity(Sides):
@@ -152,5 +147,5 @@ class FrechetInfinity(Sides):
             values.append(squared_frechet(moments, whole))
         line = linregress(1 / sizes, values)
         # the intercept's own standard error is no error of the score, being three times too small: all sizes share their rows
-        return Score(name=self.name, value=float(line.intercept),
-                     library=library("torch", "scipy"), parameters={"sizes": SIZES, "from": int(first)})  # fmt: skip
+        parameters = {"sizes": SIZES, "from": int(first)}
+        return score(self.name, float(line.intercept), ["torch", "scipy"], unit="squared distance", parameters=parameters)

@@ -15,7 +15,7 @@ from gentk.protocols import DataSpec, Score
 
 from .options import KIDOptions, MMDOptions
 from .pairwise import Kernel, mean_among, mean_between, squared_distances
-from .sides import Sides, library
+from .sides import Sides, score
 
 JUDGED = 2000  # real rows whose distances' median is the bandwidth
 WIDTHS = 5  # of Gaussian kernels, each twice the one before, the median in the middle
@@ -48,11 +48,12 @@ class KID(Sides):
     def compute(self) -> Score:
         generated, real = self.both()
         subsets, size = self.options.subsets, self.options.subset_size
-        few = min(len(generated), len(real))
+        few, values = min(len(generated), len(real)), list[float]()
+        parameters = {"subsets": 1}
         if few < size or len(generated) == len(real) == size:
-            values, parameters = [squared_mmd(cubic, generated, real)], {"subsets": 1}
+            values = [squared_mmd(cubic, generated, real)]
         else:
-            rng, values = np.random.default_rng(0), []
+            rng = np.random.default_rng(0)
             for _ in range(subsets):
                 x, y = (side[torch.from_numpy(rng.choice(len(side), size, replace=False))] for side in (generated, real))
                 values.append(squared_mmd(cubic, x, y))
@@ -60,7 +61,7 @@ class KID(Sides):
         error = None
         if len(values) > 1:
             error = float(np.std(values, ddof=1)) * math.sqrt(max(1 / subsets, size / few))
-        return Score(name=self.name, value=float(np.mean(values)), error=error, library=library("torch"), parameters=parameters)
+        return score(self.name, float(np.mean(values)), ["torch"], error=error, parameters=parameters)
 
 
 class MMD(Sides):
@@ -83,8 +84,7 @@ class MMD(Sides):
         widest = median * 2 ** (kernels // 2)
         centre = real.mean(0)
         value = squared_mmd(lambda x, y: _gaussians(x, y, widest, kernels), generated - centre, real - centre)
-        parameters = {"bandwidth": median, "kernels": kernels}
-        return Score(name=self.name, value=value, library=library("torch", "scipy"), parameters=parameters)
+        return score(self.name, value, ["torch", "scipy"], parameters={"bandwidth": median, "kernels": kernels})
 
     def _median(self, real: Tensor) -> float:
         chosen = np.random.default_rng(0).permutation(len(real))[:JUDGED]

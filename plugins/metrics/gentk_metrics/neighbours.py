@@ -12,7 +12,7 @@ from gentk.protocols import DataSpec, Score
 
 from .options import PRDCOptions
 from .pairwise import blocks
-from .sides import Sides, library
+from .sides import Sides, score
 
 SLACK = 1 + 1e-9  # of a squared radius: more than its rounding, so that what lies on a ball's rim is inside whatever product it came from
 
@@ -42,7 +42,7 @@ class PRDC(Sides):
         for rows, apart in blocks(generated, real):
             inside = apart <= of_real
             precise += int(inside.any(1).sum())
-            held += int(inside.sum())
+            held += int(inside.count_nonzero())
             covered |= inside.any(0)
             recalled |= (apart <= of_generated[rows, None]).any(0)
         n = len(generated)
@@ -52,8 +52,7 @@ class PRDC(Sides):
             "density": held / (self.k * n),
             "coverage": float(covered.double().mean()),
         }
-        own = library("torch")
-        return [Score(name=name, value=value, better="higher", library=own, parameters={"k": self.k}) for name, value in values.items()]
+        return [score(name, value, ["torch"], better="higher", parameters={"k": self.k}) for name, value in values.items()]
 
 
 def squared_radii(x: Tensor, k: int) -> Tensor:

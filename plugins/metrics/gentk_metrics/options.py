@@ -27,7 +27,7 @@ class MMDOptions(_Options):
 class PRDCOptions(_Options):
     """Balls around the rows of a set, as far as a near neighbour."""
 
-    k: int = Field(5, ge=1, le=10_000, description="Which neighbour a ball reaches: published figures use 3 (improved precision) and 5 (PRDC).")
+    k: int = Field(5, ge=1, le=10_000, description="Which nearest neighbour a ball reaches; published are 3 and 5.")
 
 
 class SlicedOptions(_Options):

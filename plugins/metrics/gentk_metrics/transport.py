@@ -14,7 +14,7 @@ from gentk.protocols import DataSpec, Score
 
 from .options import SlicedOptions
 from .pairwise import distances, mean_among, mean_between
-from .sides import Sides, library
+from .sides import Sides, score
 
 MOST = 2000  # rows of a side that an exact plan is computed for, in a second or two: its time grows with their cube
 
@@ -36,8 +36,8 @@ class W2(Sides):
             squared, log = ot.emd2([], [], cost, numItermax=10_000_000, log=True)
         if log["warning"]:
             raise GentkError(f"w2: POT found no transport plan: {log['warning']}")
-        return Score(name=self.name, value=math.sqrt(max(0.0, float(squared))), library=library("POT", "scipy"),
-                     parameters=parameters)  # fmt: skip
+        value = math.sqrt(max(0.0, float(squared)))
+        return score(self.name, value, ["POT", "scipy"], unit="distance", parameters=parameters)
 
 
 class SlicedW2(Sides):
@@ -54,7 +54,7 @@ class SlicedW2(Sides):
         centre = real.mean(0)
         x, y = ((side - centre).numpy() for side in (generated, real))
         value = float(ot.sliced_wasserstein_distance(x, y, n_projections=self.projections, p=2, seed=0))
-        return Score(name=self.name, value=value, library=library("POT"), parameters={"projections": self.projections})
+        return score(self.name, value, ["POT"], unit="distance", parameters={"projections": self.projections})
 
 
 class Energy(Sides):
@@ -71,4 +71,4 @@ class Energy(Sides):
         centre = real.mean(0)
         x, y = generated - centre, real - centre
         value = 2 * mean_between(distances, x, y) - sum(mean_among(distances, side) * (1 - 1 / len(side)) for side in (x, y))
-        return Score(name=self.name, value=max(0.0, value), library=library("torch"))
+        return score(self.name, max(0.0, value), ["torch"], unit="distance")

@@ -12,7 +12,7 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from gentk.protocols import Score
 
-from .sides import Sides, library
+from .sides import Sides, score
 
 FOLDS = 5
 MOST = 5000  # rows of a side, for the error 0.005: more take long
@@ -37,8 +37,8 @@ class C2ST(Sides):
         trees = HistGradientBoostingClassifier(max_iter=200, max_leaf_nodes=15, early_stopping=True, random_state=0)
         told = cross_val_predict(trees, rows, labels, cv=PredefinedSplit(folds(x, y)))
         value = float((told == labels).mean())
-        return Score(name=self.name, value=value, error=math.sqrt(value * (1 - value) / (2 * n)), library=library("scikit-learn"),
-                     parameters={"folds": FOLDS, "rows": n})  # fmt: skip
+        error = math.sqrt(value * (1 - value) / (2 * n))
+        return score(self.name, value, ["scikit-learn"], error=error, parameters={"folds": FOLDS, "rows": n})
 
 
 def folds(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[Any]:
