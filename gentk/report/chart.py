@@ -9,7 +9,7 @@ from ..plots.ratios import LETTERS, Dot, cut, ratios
 from ..style import WIDE, dark, drawn
 from ..text import one_line
 from .looks import FINE
-from .table import ARROW, columns_of, rows_of
+from .table import ARROW, apart, columns_of, rows_of
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -46,9 +46,7 @@ def _fine(figure: Figure, night: bool) -> PIL.Image.Image:
 def dots_of(found: Comparison) -> tuple[list[str], list[str], dict[tuple[str, str], Dot]]:
     """Metrics (with the direction that is good), models, and a dot for each pair that has a multiple of the floor."""
     rows = rows_of(found)
-    models = [cut(row.name) for row in rows]
-    if len(set(models)) < len(models):
-        models = [f"{i + 1}: {cut(row.name)}" for i, row in enumerate(rows)]
+    models = apart([cut(row.name) for row in rows])
     dots, metrics = {}, []
     for j, column in enumerate(columns_of(found)):
         name = f"{one_line(column.name, LETTERS)} {ARROW[column.better]}"

@@ -87,7 +87,14 @@ def rows_of(found: Comparison) -> list[Row]:
     """A row per model."""
     names = found.metrics
     errors = {name: [score.error for entry in found.entries if (score := entry.score(name)) is not None] for name in names}
-    return [Row(one_line(entry.name, NAME), entry, [_cell(found, entry, name, errors[name]) for name in names]) for entry in found.entries]
+    called = apart([one_line(entry.name, NAME) for entry in found.entries])
+    return [Row(one, entry, [_cell(found, entry, name, errors[name]) for name in names])
+            for one, entry in zip(called, found.entries, strict=True)]  # fmt: skip
+
+
+def apart(names: Sequence[str]) -> list[str]:
+    """Names that were cut, numbered where they are no longer different."""
+    return list(names) if len(set(names)) == len(names) else [f"{i + 1}: {name}" for i, name in enumerate(names)]
 
 
 def _cell(found: Comparison, entry: Entry, name: str, errors: Sequence[float | None]) -> Cell:
