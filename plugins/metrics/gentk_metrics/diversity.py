@@ -19,4 +19,4 @@ class Diversity(Sides):
 
     def compute(self) -> Score:
         x = self.side("generated")
-        return score(self.name, mean_among(distances, x - x.mean(0)), ["torch"], better="floor", unit="distance")
+        return score(self.name, mean_among(distances, x - x.mean(0)), ["torch"], better="floor")

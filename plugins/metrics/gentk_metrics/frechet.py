@@ -120,7 +120,7 @@ class Frechet:
 
     def compute(self) -> Score:
         value = squared_frechet(self._side("generated"), self._side("real"))
-        return score("frechet", value, ["torch", "scipy"], unit="squared distance")
+        return score("frechet", value, ["torch", "scipy"])
 
 
 class FrechetInfinity(Sides):
@@ -148,4 +148,4 @@ class FrechetInfinity(Sides):
         line = linregress(1 / sizes, values)
         # the intercept's own standard error is no error of the score, being three times too small: all sizes share their rows
         parameters = {"sizes": SIZES, "from": int(first)}
-        return score(self.name, float(line.intercept), ["torch", "scipy"], unit="squared distance", parameters=parameters)
+        return score(self.name, float(line.intercept), ["torch", "scipy"], parameters=parameters)

@@ -37,7 +37,7 @@ class W2(Sides):
         if log["warning"]:
             raise GentkError(f"w2: POT found no transport plan: {log['warning']}")
         value = math.sqrt(max(0.0, float(squared)))
-        return score(self.name, value, ["POT", "scipy"], unit="distance", parameters=parameters)
+        return score(self.name, value, ["POT", "scipy"], parameters=parameters)
 
 
 class SlicedW2(Sides):
@@ -54,7 +54,7 @@ class SlicedW2(Sides):
         centre = real.mean(0)
         x, y = ((side - centre).numpy() for side in (generated, real))
         value = float(ot.sliced_wasserstein_distance(x, y, n_projections=self.projections, p=2, seed=0))
-        return score(self.name, value, ["POT"], unit="distance", parameters={"projections": self.projections})
+        return score(self.name, value, ["POT"], parameters={"projections": self.projections})
 
 
 class Energy(Sides):
@@ -71,4 +71,4 @@ class Energy(Sides):
         centre = real.mean(0)
         x, y = generated - centre, real - centre
         value = 2 * mean_between(distances, x, y) - sum(mean_among(distances, side) * (1 - 1 / len(side)) for side in (x, y))
-        return score(self.name, max(0.0, value), ["torch"], unit="distance")
+        return score(self.name, max(0.0, value), ["torch"])
