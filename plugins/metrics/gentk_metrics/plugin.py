@@ -102,4 +102,4 @@ def gentk_models() -> Iterator[ModelSpec]:
 def gentk_recipes() -> Iterator[RecipeSpec]:
     yield RecipeSpec("digits", "recipes/digits.toml", "weights/digits", "Ten classes of handwritten digits")
     yield RecipeSpec("fashion", "recipes/fashion.toml", "weights/fashion", "Ten classes of clothes")
-    yield RecipeSpec("featurizer", "recipes/featurizer.toml", summary="Your own labelled images: --dataset folder:PATH")
+    yield RecipeSpec("featurizer", "recipes/featurizer.toml", summary="Any labelled images: --dataset folder:PATH")
