@@ -64,7 +64,8 @@ class Entry:
 @dataclass(frozen=True)
 class Comparison:
     """`examples`: real ones, as many as are shown of each model, the i-th with the label that the i-th samples were asked for.
-    `labels`: of these, empty where the data have none. `apart`: models' own scores that were measured on different examples."""
+    `labels`: of these, empty where the data have none. `apart`: models' own scores that were measured on different examples, or of examples
+    with a label by some models and without it by others."""
 
     reference: Reference
     n: int
@@ -129,9 +130,9 @@ def named(names: Sequence[str]) -> list[Located]:
 
 def entered(one: Located, request: Request, labels: Sequence[int], size: int) -> Entry:
     """Measure one model and draw what is shown of it."""
+    result = evaluated(request)  # which refuses what cannot be measured before anything is drawn
     samples, why, labelled = shown_of(request, labels, size)
-    asked = asked_about(request.own, request.model)
-    return Entry(one.title, evaluated(request), cost_of(one.folder), samples, why, labelled, asked)
+    return Entry(one.title, result, cost_of(one.folder), samples, why, labelled, asked_about(request.own, request.model))
 
 
 # ---------------------------------------------------------------- what is shown
@@ -200,16 +201,21 @@ def standings(entries: Sequence[Entry]) -> tuple[dict[str, dict[str, Rank]], lis
 
 
 def asked_about(own: Reference | None, model: Any) -> str:
-    """A digest of the data set that a model was trained on: likelihoods of digits in black and white say nothing beside those of grey ones,
-    nor do densities beside probabilities of levels."""
+    """A digest of what a model is asked about: the data set that it was trained on, as far as it looks at it.
+
+    Likelihoods of digits in black and white do not compare with those of grey ones, densities not with probabilities of levels, p(x|y) not
+    with p(x).
+    """
     if own is None:
         return ""
     try:
         dataset = own.open()
-        levels = {key: leaf.levels for key, leaf in sorted(final_data(model).leaves.items())}
-        return digest(f"{len(dataset)} {levels}", fetch(dataset, some(len(dataset), PEEK)))
+        data = final_data(model)
+        batch = fetch(dataset, some(len(dataset), PEEK))
     except GentkError:
         return ""
+    levels = {key: leaf.levels for key, leaf in sorted(data.leaves.items())}
+    return digest(f"{len(dataset)} {levels}", {key: value for key, value in batch.items() if key in data.leaves or key in model.conditions})
 
 
 # ---------------------------------------------------------------- what it cost

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = "osD^vPX*"
-HEIGHT, GAP = 0.17, 0.16  # inches of a dot's row, and between two metrics
+HEIGHT, GAP = 0.13, 0.11  # inches of a dot's row, and between two metrics
 LETTERS = 34  # of a name; longer ones are cut
 
 
@@ -50,7 +50,7 @@ def ratios(metrics: Sequence[str], models: Sequence[str], dots: Mapping[tuple[st
     axes.set_yticks(ticks, [literal(metric) for metric in metrics], fontsize=8.5, color=INK)
     axes.grid(visible=False, axis="y")
     _multiples(axes, low, high)
-    axes.set_xlabel("multiple of the floor: 1 is what real examples get", fontsize=8.5, color=PALE)
+    axes.set_xlabel("multiple of the floor" + (": 1 is what real examples get" if width >= WIDE else ""), fontsize=8.5, color=PALE)
     handles = [_handle(i, cut(model)) for i, model in enumerate(models)]
     made.legend(handles=handles, loc="outside upper left", ncols=columns, frameon=False, fontsize=8.5, labelcolor=INK)
     return made
@@ -81,7 +81,7 @@ def _handle(i: int, name: str) -> Any:
 
 def _dot(axes: Any, dot: Dot, y: float, i: int, low: float) -> None:
     if dot.ratio <= 0:
-        axes.plot([low], [y], clip_on=False, **{**_look(i), "marker": "<"})
+        axes.plot([0.01], [y], transform=axes.get_yaxis_transform(), **{**_look(i), "marker": "<"})
         return
     colour = CLASSES[i % len(CLASSES)]
     axes.plot([max(dot.ratio - dot.error, low), dot.ratio + dot.error], [y, y], color=colour, linewidth=1.3)

@@ -103,8 +103,8 @@ def _ranks(found: Comparison) -> Iterator[str]:
         )
     if found.apart:
         yield (
-            f"{listed(found.apart)}: not ranked, as the models were trained on data that differ, and each was asked about examples of its "
-            "own."
+            f"{listed(found.apart)}: not ranked. Each model was asked about the data that it was trained on, and these differ, or only "
+            "some of the models were told the label of an example."
         )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+NONE = ' class="none"'
 DARK, SMALL = "screen and (prefers-color-scheme: dark)", "screen and (max-width: 600px)"
 
 
@@ -76,14 +77,14 @@ def _scores(found: Comparison) -> Iterator[str]:
     heads = [_head(column) for column in columns] + [f'<th scope="col">{name}<small>&nbsp;</small></th>' for name in costs]
     yield f'<thead>\n<tr><th scope="col">Model</th>{"".join(heads)}</tr>\n</thead>\n<tbody>'
     if any(column.floor is not None for column in columns):
-        floors = [_td(column.name, "–" if column.floor is None else numbers.value(column.floor)) for column in columns]
-        floors += [_td(name, "–") for name in costs]
+        floors = [_td(column.name, "" if column.floor is None else numbers.value(column.floor)) for column in columns]
+        floors += [_td(name, "") for name in costs]
         yield f'<tr class="real"><th scope="row">Real examples: the floor</th>{"".join(floors)}</tr>'
     for row in rows:
         cells = [_cell(column, cell) for column, cell in zip(columns, row.cells, strict=True)]
         seconds, cost = numbers.duration(row.entry.result.seconds), row.entry.cost
         told = [seconds, numbers.count(cost.parameters), *([row.training] if trained else [])]
-        cells += [_td(name, text or "–") for name, text in zip(costs, told, strict=True)]
+        cells += [_td(name, text) for name, text in zip(costs, told, strict=True)]
         yield f'<tr><th scope="row">{broken(row.name)}</th>{"".join(cells)}</tr>'
     yield "</tbody>\n</table>\n</div>\n</section>"
 
@@ -94,14 +95,14 @@ def _head(column: Column) -> str:
     return f'<th scope="col">{escaped(column.name)}{unit}<small>{BETTER[column.better]}{arrow}</small></th>'
 
 
-def _td(column: str, text: str, kind: str = "") -> str:
-    """`column` is shown above the cell where it is printed."""
-    return f'<td data-column="{escaped(column)}"{kind}>{escaped(text)}</td>'
+def _td(column: str, text: str) -> str:
+    """A plain cell, a dash where there is nothing to say; `column` is shown above it where it is printed."""
+    return f'<td data-column="{escaped(column)}"{"" if text else NONE}>{escaped(text or "–")}</td>'
 
 
 def _cell(column: Column, cell: Cell) -> str:
     if cell.score is None:
-        return f'<td data-column="{escaped(column.name)}" class="none">–<span class="hidden"> {escaped(cell.missing)}</span></td>'
+        return f'<td data-column="{escaped(column.name)}"{NONE}>–<span class="hidden"> {escaped(cell.missing)}</span></td>'
     mark = ("★", "best") if cell.best else ("☆", "may be best") if cell.rival else None
     sign = f'<span aria-hidden="true">{mark[0]} </span><span class="hidden">{mark[1]}: </span>' if mark else ""
     lines = [f'{sign}<span class="value">{escaped(cell.value)}</span>']

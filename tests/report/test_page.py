@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from .made import HOSTILE, IMAGES, POINTS, STRANGE, TEXTS, DataSpec, comparison,
 
 VOID = {"meta", "img", "source", "wbr", "br", "link", "hr"}
 KNOWN = {
-    "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "div", "h1", "h2", "h3", "p", "ul", "li", "code",
-    "pre", "span", "small", "table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "picture", "source", "img", "wbr",
+    "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "div", "h1", "h2", "h3", "p", "ul", "li",
+    "code", "pre", "span", "small", "table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "picture", "source",
+    "img", "wbr",
 }  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def test_pictures_say_what_they_show_and_how_large_they_are(spec: DataSpec) -> N
 def test_headings_come_in_order_and_regions_have_names(spec: DataSpec) -> None:
     found = Page(page(two(spec)))
     levels = [int(tag[1]) for tag, _ in found.tags if re.fullmatch(r"h\d", tag)]
-    assert levels[0] == 1 and levels.count(1) == 1 and all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert levels[0] == 1 and levels.count(1) == 1 and all(b <= a + 1 for a, b in pairwise(levels))
     scrolling = [one for one in found.all("div") if "scroll" in one.get("class", "").split()]
     assert scrolling and all(one["role"] == "region" and one["tabindex"] == "0" and one["aria-label"] for one in scrolling)
     assert all("tabindex" not in attributes or attributes in scrolling for _, attributes in found.tags)
