@@ -6,6 +6,9 @@ The import package and the command are `gentk`; on package registries that name 
 from __future__ import annotations
 
 from importlib import metadata
+from importlib.util import find_spec
+
+from .errors import UsageError
 
 NAME = "gentk-core"
 FOREIGN = "gentk"  # another project of the same import name
@@ -27,3 +30,17 @@ def foreign() -> str:
         return ""
     remedy = f"pip uninstall {FOREIGN}, then pip install --force-reinstall --no-deps {NAME}"
     return f"the distribution '{FOREIGN}' {there.version} is another project whose files overwrite those of {NAME}: {remedy}"
+
+
+def require(package: str, what: str) -> None:
+    """Raise UsageError, saying what to install, unless `package` can be imported. `what` needs it; the extra of its name brings it along.
+
+    Looks for the package without importing it. A folder of that name in the current folder is no package.
+    """
+    try:
+        spec = find_spec(package)
+        there = spec is not None and spec.origin is not None
+    except ValueError:  # a module that was not made by the import system, and is loaded already
+        there = True
+    if not there:
+        raise UsageError(f"{what} needs the package {package}: uv pip install '{NAME}[{package}]'")

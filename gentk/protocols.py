@@ -292,6 +292,15 @@ class Likelihood(Protocol):
     def log_prob(self, batch: Batch, noise: Noise) -> Tensor: ...  # (n,) nats per example, density in the data's own units
 
 
+class RateDistortion(Protocol):
+    """The bound log p(x) ≥ −(rate + distortion) in two parts, for an encoder q(z | x) and a prior p(z): `gentk plot rate-distortion`."""
+
+    def rate_distortion(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]: ...
+
+    # (n,) nats each, ≥ −log p(x) together on average over `noise`: the rate KL(q(z | x) ‖ p(z)), exact; the distortion −log p(x | z) of
+    # one z drawn from q(z | x), in the data's own units as `log_prob`
+
+
 class Imputer(Protocol):
     def impute(self, batch: Batch, known: Tensor, noise: Noise) -> Tensor: ...  # x, drawn where `known` (x's shape, bool) is False
 
@@ -342,7 +351,7 @@ class Score(BaseModel):
     unit: str = ""
     error: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # one standard error
     library: str = ""  # whose arithmetic it is: "scipy 1.17.0"
-    parameters: dict[str, str | int | float | bool] = {}  # without which the value cannot be compared: k, subsets, the featurizer
+    parameters: Mapping[str, str | int | float | bool] = {}  # without which the value cannot be compared: k, subsets, the featurizer
 
     examples: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None  # generated ones; of a likelihood, real ones
     reference: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None  # real ones beside them

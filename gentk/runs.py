@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import GentkError
+from .distribution import require
+from .errors import GentkError, UsageError, did_you_mean
 from .text import warn
 
 RECIPE, LOG, PICTURE, SAMPLES, STATE, BEST = "recipe.toml", "log.jsonl", "loss.png", "samples", "state", "best"
 LOCK = ".lock"  # held by the process that trains
+LOGGERS = ("jsonl", "tensorboard", "wandb")  # where a log goes; but for the first, which is LOG, the name is that of a package
 LARGEST = 500_000_000  # bytes of a log
 
 
@@ -82,6 +84,15 @@ class Run:
         temporary = self.folder / (LOG + ".tmp")
         temporary.write_text("".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step), "utf-8")
         os.replace(temporary, self.log_file)
+
+
+def check_loggers(names: Iterable[str]) -> None:
+    """Raise UsageError for a name that is no logger's, and for a logger whose package is not installed."""
+    for name in names:
+        if name not in LOGGERS:
+            raise UsageError(f"no logger '{name}'{did_you_mean(name, LOGGERS)}")
+        if name != LOGGERS[0]:
+            require(name, f"logger {name}")
 
 
 def _whole(digits: str) -> int:

@@ -65,7 +65,9 @@ def test_every_block_can_be_read(language: str, block: str) -> None:
 
 def members() -> dict[str, Any]:
     """What protocols ask of models, by name."""
+    others = (protocols.Metric, protocols.Featurizer)
     kinds = [kind for kind in vars(protocols).values() if isinstance(kind, type) and kind.__module__ == protocols.__name__]
+    kinds = [kind for kind in kinds if kind not in others]
     return {name: member for kind in kinds for name, member in {**getattr(kind, "__annotations__", {}), **vars(kind)}.items()}
 
 

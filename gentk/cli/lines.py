@@ -23,6 +23,7 @@ def command(
     Help and completion ask nothing of the Hub: of weights that are not in the cache they know no flags.
     """
     chosen, looking = selectors(function, args), resilient or bool({"--help", "-h"} & set(args))
+    chosen["weights"] = chosen.get("weights") or chosen.get("which")  # by an option, or as the line's first word
     try:
         with hub.cache_only() if looking else nullcontext():
             found = subject(*(chosen.get(k) for k in SELECTORS))

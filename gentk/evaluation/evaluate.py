@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -56,7 +57,9 @@ def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
         with heard(lambda share: told(DRAWING * share)):
             seconds = _drawn(found, metrics, ranks)
         with heard(lambda share: told(DRAWING + (1 - DRAWING) * share)):
-            results = {**_compared(found, metrics, ranks, bare), **_asked(found, metrics, request, ranks, cache)}
+            results: dict[str, Measured] = {}
+            for part in stages((partial(_compared, bare=bare), partial(_asked, request=request, cache=cache)), 2):
+                results |= part(found, metrics, ranks)
         nearest = _looked_at(found, results)
     return Evaluation(
         title=request.title,
@@ -65,7 +68,7 @@ def evaluated(request: Request, *, bare: bool = False) -> Evaluation:
         failed={name: result.why for name, result in results.items() if result.why},
         passed_over=_lacking(request, found) if request.metrics else passed_over(found.spec, request.plugin, found.has),
         featurizer=found.featurizer.id if found.featurizer else "",
-        n=found.sides["generated"].n if "generated" in found.sides else request.n,
+        n=(found.sides.get("generated") or found.own or Rows(0, lambda _: {})).n,
         seed=request.seed,
         seconds=seconds,
         nearest=nearest,
@@ -108,7 +111,7 @@ def _drawn(found: Material, metrics: Sequence[Chosen], ranks: Ranks) -> float | 
     return sum(s for s, _ in total) / counted if counted else None
 
 
-def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks, bare: bool) -> dict[str, Measured]:
+def _compared(found: Material, metrics: Sequence[Chosen], ranks: Ranks, *, bare: bool) -> dict[str, Measured]:
     """The metrics of samples beside examples: the value, the floor, and the error by random halves where a metric knows none of its own."""
     wanted = [one for one in metrics if not of_model(one)]
     if not wanted:
@@ -155,12 +158,11 @@ def _whole(value: Measured, floor: Measured, again: Sequence[Measured], found: M
     return Measured(tuple(map(filled, value.scores)), value.why, value.pairs, halved)
 
 
-def _asked(found: Material, metrics: Sequence[Chosen], request: Request, ranks: Ranks, cache: Cache) -> dict[str, Measured]:
+def _asked(found: Material, metrics: Sequence[Chosen], ranks: Ranks, *, request: Request, cache: Cache) -> dict[str, Measured]:
     """The metrics of what a model says of examples."""
     results: dict[str, Measured] = {}
-    for one in metrics:
-        if not of_model(one):
-            continue
+    wanted = [one for one in metrics if of_model(one)]
+    for one in stages(wanted, len(wanted)):
         assert found.own is not None  # else nothing of the model was chosen
         try:
             rows: Rows = asked(found.own, request.model, one, request.seed, cache)

@@ -21,8 +21,8 @@ class Flat:
 
     def __init__(self, data: DataSpec) -> None:
         leaf = data.leaves.get("x")
-        if leaf is None or leaf.classes:
-            raise UsageError(f"the featurizer 'flat' wants numbers x, and these {data.modality} examples have none")
+        if leaf is None or leaf.classes or any(column.kind == "category" or column.missing for column in leaf.columns):
+            raise UsageError(f"the featurizer 'flat' wants numbers x, none of them missing, and these {data.modality} examples have others")
 
     def features(self, batch: Batch) -> Mapping[str, Tensor]:
         return {"features": batch["x"].double().flatten(1)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from .measuring import Sides
 from .reference import Reference, check, real
 from .rows import Rows, classified, described, drawn, given, held, likely, rebuilt
 
+LEAST = 2  # real examples that anything is laid beside
 QUICK = 1000  # samples where nobody says how many
 NO_MODEL = "there are only samples, no model"
 
@@ -27,7 +28,8 @@ NO_MODEL = "there are only samples, no model"
 class Request:
     """What is to be measured: a `model`, or `samples` in its place, (n, …) as `data` says, beside `reference`. `own`: the data set as the
     model was trained on it, which it is asked about. `options` go to each metric that knows them; `plugin`: whose metrics also count.
-    `possible`: of the metrics that are asked for, those that cannot be measured are passed over."""
+    `n`: how many samples; None: a quick look, of as many as there are real examples at most. `possible`: of the metrics that are asked
+    for, those that cannot be measured are passed over."""
 
     title: str
     reference: Reference
@@ -35,7 +37,7 @@ class Request:
     model: Any = None
     own: Reference | None = None
     samples: Batch | None = None
-    n: int = QUICK
+    n: int | None = None
     seed: int = 0
     sampler: Sampler | None = None
     cond: Mapping[str, Any] = field(default_factory=dict)
@@ -63,32 +65,43 @@ def material(request: Request, cache: Cache) -> Material:
     """Nothing is drawn yet. Raises UsageError where samples and reference do not fit together."""
     check(request.reference, request.data, request.title)
     dataset = request.reference.open()
-    size = request.n if request.samples is None else min(request.n, len(next(iter(request.samples.values()))))
+    spec, own = dataset.spec, _own(request)
+    has = {
+        "labels": "" if "label" in _conditions(request) and "label" in spec.conditions else "samples or examples have no label",
+        "log_prob": _no_likelihood(request) or own[1],
+        "log_label": _no_classes(request, spec) or own[1],
+        "reconstruction": NO_MODEL if request.model is None else _why(lambda: reconstruction.check(request.model)) or own[1],
+    }
+    if len(dataset) < LEAST:
+        few = f"{request.reference.name}, split {request.reference.split}, has {len(dataset)}: too few to lay samples beside"
+        return Material({}, {}, own[0], None, {**dict.fromkeys(("samples", "features", "logits", "training"), few), **has}, spec)
+    size = _size(request, len(dataset))
     found = real(request.reference, size)
-    generated, no_samples = _generated(request, size, cache)
-    features, no_features = _featurizer(request, dataset.spec)
+    generated, has["samples"] = _generated(request, size, cache)
+    features, has["features"] = _featurizer(request, spec)
+    has["training"] = "" if found.training else "there is no training split that anyone could remember"
     rows: dict[Side, Rows | None] = {"generated": generated, "real": found.rows, "training": found.training}
     sides: Sides = {side: one for side, one in rows.items() if one is not None}
     floor: Sides = {**sides, "generated": found.others, **({"training": found.unseen} if found.unseen else {})}
-    no_logits = no_features
+    has["logits"] = has["features"]
     if features is not None:
         sides, floor = ({side: described(one, features, cache) for side, one in every.items()} for every in (sides, floor))
         if "logits" not in features.features(fetch(dataset, range(2))):
-            no_logits = f"the featurizer {features.id} is no classifier"
-    own, no_own = _own(request)
-    model = request.model
-    asked_for = model.conditions if request.samples is None and model is not None else request.samples or {}
-    has = {
-        "samples": no_samples,
-        "features": no_features,
-        "logits": no_logits,
-        "labels": "" if "label" in asked_for and "label" in dataset.spec.conditions else "samples or examples have no label",
-        "training": "" if found.training else "there is no training split that anyone could remember",
-        "log_prob": _no_likelihood(request) or no_own,
-        "log_label": _no_classes(request, dataset.spec) or no_own,
-        "reconstruction": NO_MODEL if model is None else _why(lambda: reconstruction.check(model)) or no_own,
-    }
-    return Material(sides, floor, own, features, has, dataset.spec)
+            has["logits"] = f"the featurizer {features.id} is no classifier"
+    return Material(sides, floor, own[0], features, has, spec)
+
+
+def _size(request: Request, there: int) -> int:
+    """How many samples: where nobody says, as many as there are real examples at most, as a floor of fewer would not compare."""
+    if request.samples is not None:
+        rows = len(next(iter(request.samples.values())))
+        return rows if request.n is None else min(request.n, rows)
+    return min(QUICK, there) if request.n is None else request.n
+
+
+def _conditions(request: Request) -> Collection[str]:
+    """What samples were asked for."""
+    return request.samples if request.samples is not None else request.model.conditions if request.model is not None else ()
 
 
 def _generated(request: Request, size: int, cache: Cache) -> tuple[Rows | None, str]:
@@ -139,7 +152,7 @@ def _own(request: Request) -> tuple[Rows | None, str]:
         dataset = request.own.open()
     except GentkError as error:
         return None, str(error)
-    return held(dataset, some(len(dataset), request.n)), ""
+    return held(dataset, some(len(dataset), request.n or QUICK)), ""
 
 
 def asked(own: Rows, model: Any, metric: Chosen, seed: int, cache: Cache) -> Rows:

@@ -50,11 +50,9 @@ class Real(NamedTuple):
 
 def real(source: Reference, n: int) -> Real:
     """n examples of the split, or all of it, always the same ones; the others are of the same split where it has 2n, else of the training
-    split, else each is a half of what there is. Raises UsageError for a split of fewer than two."""
+    split, else each is a half of what there is."""
     dataset = source.open()
     size = len(dataset)
-    if size < 2:
-        raise UsageError(f"data set '{source.name}', split {source.split}: {size} examples are too few to measure anything beside")
     train = _training(source)
     if size >= 2 * n or train is None:
         half = min(n, size // 2)

@@ -16,7 +16,7 @@ from ..weights.names import locate
 from ..weights.origin import trained_on
 from ..weights.safety import read_config
 from .evaluate import Evaluation, evaluated
-from .material import QUICK, Request
+from .material import Request
 from .reference import Reference, reference
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def evaluate(
     reference: str | None = None,
     split: str = "test",
     metrics: Sequence[str] = (),
-    n: int = QUICK,
+    n: int | None = None,
     seed: int = 0,
     sampler: Sampler | None = None,
     cond: Mapping[str, Any] | None = None,
@@ -40,8 +40,9 @@ def evaluate(
 ) -> Evaluation:
     """How good weights (by name, as for `gentk.load`), a model, or samples are, each number beside its floor, as `gentk evaluate` says it.
 
-    `reference`: a data set by name; weights know theirs. `metrics`: by name; without, all that apply. `options`: of the metrics. Samples
-    and features are kept in ~/.cache/gentk unless `cached` is False. Raises UsageError for what does not fit, and GentkError.
+    `reference`: a data set by name; weights know theirs. `n`: how many samples (1,000 at most, a quick look). `metrics`: by name; without,
+    all that apply. `options`: of the metrics. Samples and features are kept in ~/.cache/gentk unless `cached` is False. Raises UsageError
+    for what does not fit, and GentkError.
     """
     more: dict[str, Any] = {"metrics": metrics, "n": n, "seed": seed, "featurizer": featurizer, "cached": cached, "options": options}
     if isinstance(what, Samples):

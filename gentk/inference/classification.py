@@ -62,7 +62,8 @@ def log_prior(model: Any) -> Tensor:
     classes = getattr(model.conditions.get("label"), "classes", 0)
     if not classes:
         raise UsageError(f"{type(model).__name__} was trained without labels: there are no classes to tell apart")
-    asked(model)
+    if not hasattr(model, "log_label"):
+        asked(model)
     frequencies = getattr(model.conditions["label"], "frequencies", ()) or [1.0] * classes
     weights = torch.tensor(frequencies, dtype=torch.float64)
     return (weights / weights.sum()).log()

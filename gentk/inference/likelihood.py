@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from ..protocols import Batch, Denoiser, Likelihood, can
+from ..protocols import Batch, Denoiser, Likelihood, RateDistortion, can
 from ..table_encoding import of
 from .asking import checked, parts
 from .sampling import evaluating
@@ -24,12 +24,17 @@ def log_prob(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | No
     `options` are the keyword-only parameters of the model's own `log_prob`, or those of `gentk.gaussian.likelihood.log_prob` (`steps`,
     `probes`) for denoisers. Raises UsageError for a model that has no likelihood, and for options that it does not take.
     """
+    _own_units(model)
+    return within(model, batch, seed=seed, batch_size=batch_size, **options)
+
+
+def _own_units(model: Any) -> None:
+    """Raise UsageError for a model behind the core's encoding of columns."""
     if of(model) is not None:
         raise UsageError(
             f"{type(model).__name__} was trained on encoded columns, whose density has other units than the table's: gentk classify "
             "compares classes with it, and gmm and naive-bayes know tables as they are"
         )
-    return within(model, batch, seed=seed, batch_size=batch_size, **options)
 
 
 def within(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | None = None, **options: Any) -> Tensor:
@@ -53,6 +58,23 @@ def asked(model: Any) -> Callable[..., Tensor]:
     from ..gaussian.likelihood import log_prob as by_ode
 
     return partial(by_ode, model)
+
+
+def rate_distortion(model: Any, batch: Batch, /, *, seed: int = 0, batch_size: int | None = None) -> tuple[Tensor, Tensor]:
+    """KL(q(z | x) ‖ p(z)) and −log p(x | z) of one z drawn from q(z | x): nats per example, (n,) each on the host.
+
+    The draw belongs to (seed, row), so that the batch size changes nothing. Raises UsageError for a model that is no RateDistortion, and
+    for one that was trained on encoded columns.
+    """
+    if not can(model, RateDistortion):
+        raise UsageError(f"{type(model).__name__} has no bound of rate and distortion: that needs a model such as a VAE (rate_distortion)")
+    _own_units(model)
+    found = []
+    for part, noise in parts(model, batch, seed=seed, batch_size=batch_size):
+        with torch.no_grad(), evaluating(model):
+            found.append([nats.cpu() for nats in model.rate_distortion(part, noise)])
+    rate, distortion = (torch.cat(some) for some in zip(*found, strict=True))
+    return rate, distortion
 
 
 def kind_of(model: Any) -> str:

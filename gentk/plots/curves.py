@@ -59,6 +59,23 @@ def losses(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[list[float], list[
     return found
 
 
+MOST = 3  # metrics that have room beside the loss
+
+
+def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
+    """Each metric of a log as (steps, values): what only validations log. The first MOST of them."""
+    trained = {name for row in rows for name in row if not name.startswith(f"{VALIDATION}/")}
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for row in rows:
+        for name, value in row.items():
+            own = name.removeprefix(f"{VALIDATION}/")
+            if own != name and own not in trained and not own.endswith(("loss", "log_likelihood")) and isinstance(value, int | float):
+                steps, values = found.setdefault(own, ([], []))
+                steps.append(row["step"])
+                values.append(value)
+    return dict(list(found.items())[:MOST])
+
+
 def smoothed(values: Sequence[float], window: int) -> list[float]:
     """The mean of up to `window` values around each."""
     half = window // 2
@@ -66,8 +83,15 @@ def smoothed(values: Sequence[float], window: int) -> list[float]:
 
 
 def loss(runs: Mapping[str, Run]) -> Figure:
-    """The losses of one run or several: training (faint: each row, strong: smoothed) and validation (dots)."""
-    made, (axes,) = figure(8, 4.5)
+    """The losses of one run or several: training (faint: each row, strong: smoothed) and validation (dots); beside them the metrics."""
+    measured = {title: metrics(run.log()) for title, run in runs.items()}
+    names = list(dict.fromkeys(name for found in measured.values() for name in found))[:MOST]
+    made, (axes, *beside) = figure(8 + 3.2 * len(names), 4.5, 1 + len(names))
+    for name, panel in zip(names, beside, strict=True):
+        for place, (title, found) in enumerate(measured.items()):
+            if name in found:
+                panel.plot(*found[name], color=CLASSES[place % len(CLASSES)], marker="o", markersize=3, linewidth=1.2, label=title)
+        named(panel, name, "step")
     tails: list[float] = []
     for place, (title, run) in enumerate(runs.items()):
         prefix = f"{title}: " if len(runs) > 1 else ""

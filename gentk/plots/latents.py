@@ -1,12 +1,12 @@
-"""Pictures of latents: where a model puts examples, what lies where, what information costs."""
+"""Pictures of latents: where a model puts examples, and what information in them costs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..legends import colour, shortened
-from ..style import INK, ONE, figure, literal, named
+from ..style import DASHES, INK, ONE, PALE, figure, literal, named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,13 +57,27 @@ def _name(k: int | None, names: Sequence[str]) -> str:
     return "" if k is None else literal(shortened(names[k])) if k < len(names) else str(k)
 
 
-def tradeoff(points: Mapping[str, tuple[float, float, float]]) -> Figure:
-    """Each run's (β, KL, reconstruction), nats per example: what is paid in information against what is not explained, joined by β."""
+def rate_distortion(points: Sequence[tuple[str, float, float]]) -> Figure:
+    """(name, rate, distortion) of each model, nats per example: a named point, over lines of equal −ELBO = rate + distortion."""
+    from matplotlib.ticker import MaxNLocator
+
     made, (axes,) = figure(6.6, 4.8)
-    ordered = sorted(points.values())
-    axes.plot([p[1] for p in ordered], [p[2] for p in ordered], color=ONE, linewidth=1.2, marker="o", markersize=6, zorder=3)
-    for beta, kl, reconstruction in ordered:
-        axes.annotate(f"β = {beta:g}", (kl, reconstruction), xytext=(7, 6), textcoords="offset points", fontsize=9, color=INK, zorder=4)
-    axes.margins(x=0.16, y=0.14)
-    named(axes, "", "KL(q(z|x) ‖ p(z)), nats per example", "−log p(x|z), nats per example")
+    axes.plot([p[1] for p in points], [p[2] for p in points], color=ONE, linestyle="", marker="o", markersize=6, zorder=3)
+    axes.margins(x=0.2, y=0.18)
+    left, right = max(float(axes.get_xlim()[0]), 0.0), float(axes.get_xlim()[1])
+    low, high = (float(end) for end in axes.get_ylim())
+    axes.set(xlim=(left, right), ylim=(low, high))
+    ground: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    for name, rate, distortion in points:
+        inward = -1 if rate > (left + right) / 2 else 1  # a name stays inside the axes
+        axes.annotate(literal(name), (rate, distortion), xytext=(8 * inward, 6), textcoords="offset points", fontsize=9, color=INK,
+                      ha="right" if inward < 0 else "left", bbox=ground, zorder=2)  # fmt: skip
+    for total in MaxNLocator(10, steps=[1, 2, 5, 10]).tick_values(left + low, right + high):
+        axes.plot([left, right], [total - left, total - right], color=PALE, linewidth=0.7, linestyle=DASHES[1], zorder=1)
+        about: dict[str, Any] = {"fontsize": 8, "color": PALE, "textcoords": "offset points", "annotation_clip": False}
+        if low < total - right < high:
+            axes.annotate(f"{total:g}", (right, total - right), xytext=(4, 0), va="center", **about)
+        elif left < total - low < right:  # it leaves at the bottom
+            axes.annotate(f"{total:g}", (total - low, low), xytext=(-4, 3), ha="right", bbox=ground, **about)
+    named(axes, "dashed: equal −ELBO = rate + distortion, nats per example", "rate KL(q(z|x) ‖ p(z))", "distortion −E log p(x|z)")
     return made

@@ -8,13 +8,14 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Literal, TypeVar, get_args
 
-Scope = Literal["plugin", "dataset", "schedule", "model", "sampler", "weights"]
+Scope = Literal["plugin", "dataset", "schedule", "metric", "featurizer", "model", "sampler", "weights"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)  # in the order in which they are checked: what is cheap first
 Status = Literal["passed", "failed", "xfailed", "skipped"]
 Promise = Callable[[Any], None]
 F = TypeVar("F", bound=Promise)
 
-MODULES = ("plugins", "offers", "owners", "datasets", "schedules", "models", "samplers", "shipped")  # of this package: where the checks are
+MODULES = ("plugins", "offers", "owners", "datasets", "schedules", "metrics", "featurizers", "models", "samplers", "shipped")
+"""Of this package: where the checks are."""
 
 
 class Failure(AssertionError):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from .registry import Failure
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,3 +90,36 @@ def no_downloads(folder: Path) -> Iterator[None]:
             del os.environ["GENTK_DATA"]
         else:
             os.environ["GENTK_DATA"] = before
+
+
+def one_line(error: BaseException) -> str:
+    """A message of gentk's errors. Raises Failure where it is none of one line."""
+    text = str(error)
+    if not text.strip() or "\n" in text:
+        raise Failure(f"an error is to say in one line what is wrong, and says {text!r}")
+    return text
+
+
+class _Late(BaseException):
+    """The time is up. No Exception, which a plugin might catch."""
+
+
+@contextmanager
+def within(seconds: float, where: str) -> Iterator[None]:
+    """What takes longer than this is a Failure. Without a guard outside the main thread, and where somebody else has set the alarm."""
+    if threading.current_thread() is not threading.main_thread() or any(signal.getitimer(signal.ITIMER_REAL)):
+        yield
+        return
+
+    def ring(*_: Any) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except _Late:
+        raise Failure(f"{where} it does not come to an end: it was stopped after {seconds:g} s") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

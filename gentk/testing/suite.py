@@ -70,12 +70,15 @@ class Suite:
     def _offered(self) -> dict[Scope, dict[str, Any]]:
         """A trial for everything that the plugin offers, by its name."""
         from .datasets import DatasetTrial
+        from .featurizers import FeaturizerTrial
+        from .metrics import MetricTrial
         from .samplers import SamplerTrial
         from .schedules import ScheduleTrial
         from .shipped import WeightsTrial
         from .trial import ModelTrial
 
-        offers = {kind: lookup.specs(kind, self.name) for kind in ("models", "datasets", "samplers", "schedules", "recipes")}
+        kinds = ("models", "datasets", "samplers", "schedules", "metrics", "featurizers", "recipes")
+        offers = {kind: lookup.specs(kind, self.name) for kind in kinds}
         places = (self._folder / str(i) for i in range(len(offers["models"])))
         models = {name: ModelTrial(self.name, spec, place) for place, (name, spec) in zip(places, offers["models"].items(), strict=True)}
         return {
@@ -83,6 +86,8 @@ class Suite:
             "dataset": {name: DatasetTrial(self.name, spec) for name, spec in offers["datasets"].items()},
             "sampler": {name: SamplerTrial(self.name, spec, list(models.values())) for name, spec in offers["samplers"].items()},
             "schedule": {name: ScheduleTrial(self.name, spec) for name, spec in offers["schedules"].items()},
+            "metric": {name: MetricTrial(self.name, spec) for name, spec in offers["metrics"].items()},
+            "featurizer": {name: FeaturizerTrial(self.name, spec) for name, spec in offers["featurizers"].items()},
             "weights": {name: WeightsTrial(self.name, spec) for name, spec in offers["recipes"].items() if spec.weights},
         }
 

@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -30,6 +30,7 @@ from . import facts, state
 from .claim import Claim
 from .facts import peak_memory
 from .fitting import fitting
+from .loggers import Logger, Loggers
 from .pace import Pace
 from .report import loss_picture
 from .resolving import resolved, taken_over
@@ -72,7 +73,7 @@ class Training:
 
     The folder is this training's from construction until its rounds end, or until `close()` or the end of a `with` block. Raises
     UsageError if another training holds it, if it is not empty (without `resume`), and if it holds no run or the recipe is not the run's
-    own (with it); GentkError if nothing of the saved state can be read (unless `restart`).
+    own (with it); GentkError if nothing of the saved state can be read (unless `restart`). `loggers`: as `gentk.training.loggers.Loggers`.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class Training:
         device: str = "auto",
         compile: bool = False,
         dataset: Dataset | None = None,
+        loggers: Sequence[str | Logger] = (),
     ) -> None:
+        self.loggers = Loggers(loggers)
         self.run, self.recipe, self.settings = Run(Path(out)), recipe, recipe.training
         self.ranks, self.max_steps = Ranks(), max_steps
         self._claim: Claim | None = None
@@ -108,7 +111,8 @@ class Training:
         self.close()
 
     def close(self) -> None:
-        """Let others train in this folder."""
+        """Close the loggers, and let others train in this folder."""
+        self.loggers.close()
         if self._claim is not None:
             self._claim.close()
 
@@ -144,7 +148,11 @@ class Training:
             self.run.append({"step": self.trainer.step, "changed": {key: list(values) for key, values in changed.items()}})
             for key, (before, now) in changed.items():
                 print(f"{key}: {before} → {now} from step {self.trainer.step} on", file=sys.stderr)
+        self.ranks.agreed(lambda: self.loggers.open(self.run.folder, self._recipe(), self.trainer.step if resume else None))
         self.ranks.wait()
+
+    def _recipe(self) -> dict[str, Any]:
+        return self.recipe.model_dump(mode="json", exclude_none=True)
 
     def _model(self, spec: Any, init: Path | None) -> Any:
         torch.manual_seed(self.settings.seed)
@@ -244,6 +252,7 @@ class Training:
         if (memory := peak_memory(self.trainer.device)) is not None:
             row["peak_memory_mb"] = memory
         self.run.append(row)
+        self.loggers.log(row)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -324,9 +333,11 @@ class Training:
         model = self.trainer.averaged
         if sampler := self._sampler(model):
             try:
-                preview(model, sampler, self.run.samples / f"step-{self.trainer.step:08d}")
+                file = preview(model, sampler, self.run.samples / f"step-{self.trainer.step:08d}")
             except Exception as error:  # a plugin's sampler or modality: a picture is not worth hours of training
                 print(f"no preview at step {self.trainer.step}: {cause(error)}", file=sys.stderr)
+            else:
+                self.loggers.picture(self.trainer.step, file)
 
     def save(self) -> None:
         """State, then weights and the loss picture; each appears whole or not at all. Raises GentkError for weights that are no numbers."""
@@ -345,7 +356,7 @@ class Training:
         tensors, numbers = self.trainer.state()
         if self.ranks.first:
             numbers |= {"best": self.best.worth, "stale": self.best.stale, "micro_batches": self.settings.accumulate * self.ranks.world}
-            numbers["recipe"] = self.recipe.model_dump(mode="json", exclude_none=True)
+            numbers["recipe"] = self._recipe()
             state.write(self.run.state, self.trainer.step, tensors, numbers)
 
     def stopped(self, stop: Stop) -> int:
@@ -363,16 +374,19 @@ def train(
     max_steps: int | None = None,
     device: str = "auto",
     compile: bool = False,
+    loggers: Sequence[str | Logger] = (),
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train a recipe into the folder `out`, and return the run.
 
     `init`: weights to start from. `resume`: go on with the run at `out`; `restart`: at step 0 where nothing of its state can be read.
     `max_steps`: stop early, with the learning rates of the whole run. `compile`: the network's blocks, whose numbers then round otherwise.
+    `loggers`: "tensorboard", "wandb", or objects with the methods of `gentk.training.loggers.Logger`: where the log goes besides log.jsonl.
     Ctrl-C and SIGTERM save first, then raise Interrupted. Raises UsageError for a taken folder or other settings than the run's, GentkError
     where training fails.
     """
-    how: dict[str, Any] = {"init": init, "resume": resume, "restart": restart, "max_steps": max_steps, "device": device, "compile": compile}
+    how: dict[str, Any] = {"init": init, "resume": resume, "restart": restart, "max_steps": max_steps}
+    how |= {"device": device, "compile": compile, "loggers": loggers}
     with stopping() as stop, Training(recipe, Path(out), **how) as training:
         for progress in training:
             if on_progress:

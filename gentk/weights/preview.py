@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 PREVIEWS = {"points": 2000}  # examples in a preview; 16 of anything that is a picture by itself
 
 
-def preview(model: Any, sampler: Sampler, path: Path) -> None:
-    """The same samples (seed 0) each time, in the format that the modality prefers."""
+def preview(model: Any, sampler: Sampler, path: Path) -> Path:
+    """Save the same samples (seed 0) each time, in the format that the modality prefers. Returns the file: `path` with its suffix."""
     from ..host.lookup import modality
     from ..inference.sampling import final_data, sample
 
     data = final_data(model)
     kind = modality(data.modality)
     path.parent.mkdir(parents=True, exist_ok=True)
-    sample(model, PREVIEWS.get(data.modality, 16), seed=0, sampler=sampler).save(path.with_suffix(kind.default_suffix))
+    file = path.with_suffix(kind.default_suffix)
+    sample(model, PREVIEWS.get(data.modality, 16), seed=0, sampler=sampler).save(file)
+    return file
 
 
 def sampler_of(model: Any) -> Sampler | None:

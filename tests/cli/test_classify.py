@@ -91,7 +91,8 @@ def test_empty_cells_are_filled_and_full_ones_stay(capsys: pytest.CaptureFixture
         (["reconstruct", "--weights", "ddpm/moons"], "gentk encode"),
         (["interpolate", "--weights", "ddpm/moons", "--labels", "0,1"], "one class at a time"),
         (["inspect", "ddpm/moons", "--facts"], "no facts"),
-        (["plot", "beta", "nowhere"], "no run"),
+        (["plot", "rate-distortion", "ddpm/moons"], "no bound of rate and distortion"),
+        (["plot", "rate-distortion", "ddpm/moons", "ddpm/moons"], "given twice"),
     ],
 )
 def test_bad_lines_are_told_in_one_line(line: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:

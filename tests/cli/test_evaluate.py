@@ -70,7 +70,7 @@ def test_flags_of_the_weights_reach_the_draws(meter: Path, capsys: pytest.Captur
     (["classical/gmm", "--metrics", "mean-gpa"], "did you mean 'mean-gap'"),
     (["classical/gmm", "--metrics", "classes"], "no classifier"),
     (["classical/gmm", "--reference", "mnist"], "holds image"),
-    (["classical/gmm", "-o", "k=3"], "has an option 'k'"),
+    (["classical/gmm", "-o", "sharpness=3"], "has an option 'sharpness'"),
     (["classical/gmm", "-n", "1"], "'-n'"),
     (["nowhere/at-all"], "no folder nowhere/at-all"),
     (["--samples", "none.csv"], "no file none.csv"),

@@ -138,7 +138,7 @@ def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     """Of all kinds in one process: whatever one of them imports is seen at the end."""
-    kinds = ["schedule", "forward", "reverse", "paths", "scatter", "density", "loss", "latent", "manifold", "beta"]
+    kinds = ["schedule", "forward", "reverse", "paths", "scatter", "density", "loss", "latent", "manifold", "rate-distortion"]
     probe = (
         f"import sys; from gentk.cli import run; [run(['plot', kind, '--help']) for kind in {kinds}]; print(*sys.modules, file=sys.stderr)"
     )

@@ -9,7 +9,7 @@ from tests.fakes import GOOD, fake
 from tests.running import gentk
 
 ROW = ["name", "status", "reason", "distribution", "version", "editable", "location", "models"]
-MORE = ["requires", "recipes", "weights", "datasets", "samplers", "schedules", "metrics", "modalities", "importers"]
+MORE = ["requires", "recipes", "weights", "datasets", "samplers", "schedules", "metrics", "featurizers", "modalities", "importers"]
 
 SEVERAL = GOOD + """
 from gentk.host import RecipeSpec, SamplerSpec

@@ -20,18 +20,22 @@ from tests.fakes import GOOD, fake
 from tests.running import gentk
 from tests.wheels.workshop import Installed, Workshop
 
-WRITTEN = [
-    ".github/workflows/test.yml", ".gitignore", "README.md",
-    *(f"gentk_my_tides/{name}" for name in ("__init__.py", "config.py", "data.py", "model.py", "plugin.py", "recipes/my-tides.toml")),
-    "pyproject.toml", "tests/test_my_tides.py",
-]  # fmt: skip
+MODELS = [kind for kind in KINDS if kind != "metric"]
+
+
+def written(kind: str) -> list[str]:
+    inside = ["config.py", "data.py", "model.py", "plugin.py", "recipes/my-tides.toml"]
+    if kind == "metric":
+        inside = ["featurizer.py", "metric.py", "options.py", "plugin.py"]
+    package = [f"gentk_my_tides/{name}" for name in ("__init__.py", *inside)]
+    return [".github/workflows/test.yml", ".gitignore", "README.md", *package, "pyproject.toml", "tests/test_my_tides.py"]
 
 
 # ---------------------------------------------------------------- what is written
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_file_bears_the_plugins_names_and_no_placeholder_is_left(kind: str, tmp_path: Path) -> None:
-    assert write(named("gentk-my-tides"), kind, tmp_path / "new") == WRITTEN
-    texts = {name: (tmp_path / "new" / name).read_text("utf-8") for name in WRITTEN}
+    assert write(named("gentk-my-tides"), kind, tmp_path / "new") == written(kind)
+    texts = {name: (tmp_path / "new" / name).read_text("utf-8") for name in written(kind)}
     for name, text in texts.items():
         assert not re.search("(?i:template)|SUMMARY|PAPER|MODALITY|EXAMPLES|COMMAND|BOUND", text), name
         assert text.endswith("\n")
@@ -39,13 +43,18 @@ def test_every_file_bears_the_plugins_names_and_no_placeholder_is_left(kind: str
     assert project["project"]["name"] == "gentk-my-tides"
     assert project["project"]["entry-points"] == {"gentk": {"my-tides": "gentk_my_tides.plugin"}}
     assert project["project"]["dependencies"] == ["gentk-core>=0.1,<0.2"]
-    recipe = tomllib.loads(texts["gentk_my_tides/recipes/my-tides.toml"])
-    assert recipe["model"]["plugin"] == recipe["model"]["name"] == recipe["dataset"]["name"] == "my-tides"
-    classes = [node.name for node in ast.walk(ast.parse(texts["gentk_my_tides/model.py"])) if isinstance(node, ast.ClassDef)]
+    main = "metric" if kind == "metric" else "model"
+    classes = [node.name for node in ast.walk(ast.parse(texts[f"gentk_my_tides/{main}.py"])) if isinstance(node, ast.ClassDef)]
     assert classes[-1] == "MyTides"
+    if kind != "metric":
+        recipe = tomllib.loads(texts["gentk_my_tides/recipes/my-tides.toml"])
+        assert recipe["model"]["plugin"] == recipe["model"]["name"] == recipe["dataset"]["name"] == "my-tides"
 
 
-@pytest.mark.parametrize("name", ["false", "none", "batch", "v", "coupling", "label", "data-spec", "template", "my-tides-2", "x1"])
+TAKEN = ["false", "none", "batch", "v", "coupling", "label", "data-spec", "template", "my-tides-2", "x1", "spectrum", "score"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
 def test_no_name_breaks_the_code(name: str, tmp_path: Path) -> None:
     """Classes that are called as something that the code uses already would hide it."""
     for kind in KINDS:
@@ -129,6 +138,8 @@ def test_the_command_tells_where_and_what_next(tmp_path: Path) -> None:
     assert "gentk-tides: 11 files" in done.stdout and "gentk train --plugin tides --out runs/tides\n" in done.stdout
     again = gentk("plugins", "new", "tides", "--kind", "denoiser", cwd=tmp_path)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1) and "give another with --out" in again.stderr
+    metric = gentk("plugins", "new", "waves", "--kind", "metric", cwd=tmp_path).stdout
+    assert "gentk evaluate --metrics waves" in metric and "train" not in metric
     told = json.loads(gentk("plugins", "new", "tides", "--kind", "statistics", "--out", "other", "--json", cwd=tmp_path).stdout)
     assert (told["plugin"], told["distribution"], told["package"], told["folder"]) == ("tides", "gentk-tides", "gentk_tides", "other")
     assert all((tmp_path / "other" / name).is_file() for name in told["files"]) and len(told["files"]) == 11
@@ -161,19 +172,23 @@ def new(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Install
     return workshop.environment(desk / "env", *sorted((desk / "dist").glob("*.whl")))
 
 
-def test_each_kind_is_trained_and_sampled(new: Installed) -> None:
-    """In one process: importing torch takes longer than all of them."""
+def test_each_kind_is_trained_and_sampled_and_measured(new: Installed) -> None:
+    """In one process: importing torch takes longer than all of them. The new metric measures the new model of series."""
     commands = [
         words
-        for kind in KINDS
+        for kind in MODELS
         for words in (
             ["train", "--plugin", f"new-{kind}", "--out", f"runs/{kind}", "--max-steps", "5"],
             ["sample", "--weights", f"runs/{kind}", *KINDS[kind].flags.replace('"', "").split(), "--out", f"{kind}.npz"],
         )
     ]
+    own = ["--metrics", "new-metric", "--featurizer", "new-metric"]
+    commands.append(["evaluate", "--weights", "runs/statistics", *own, "-n", "300", "--no-cache"])
     done = new.run(new.python, "-c", f"from gentk.cli import run; print([run(words) for words in {commands}])")
     assert f"{[0] * len(commands)}" in done.stdout, done.stderr
-    assert all((new.cwd / f"{kind}.npz").is_file() for kind in KINDS)
+    assert all((new.cwd / f"{kind}.npz").is_file() for kind in MODELS)
+    [score] = json.loads((new.cwd / "runs/statistics/metrics.json").read_text("utf-8"))["scores"]
+    assert score["name"] == "new-metric" and score["parameters"]["featurizer"] == "new-metric-1" and 0 < score["floor"] < 1
 
 
 def test_the_tests_of_each_kind_pass(new: Installed) -> None:
@@ -189,4 +204,5 @@ def test_the_wheel_of_gentk_brings_the_templates(workshop: Workshop) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if "/scaffold/templates/" in name and not name.endswith("/")}
     place = "gentk/host/scaffold/templates/"
     assert inside == {place + str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    assert {f"{place}{kind}/model.py" for kind in KINDS} <= inside and not any("/." in name for name in inside)
+    assert {f"{place}{kind}/{'metric' if kind == 'metric' else 'model'}.py" for kind in KINDS} <= inside
+    assert not any("/." in name for name in inside)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 import torch
 
 from gentk.cli.commands.plot.densities import lattice
-from gentk.cli.commands.plot.latents import measured, quantiles, titles
+from gentk.cli.commands.plot.latents import quantiles, titles
 from gentk.errors import UsageError
 from gentk.modalities.image import GROUND, Image
 from gentk.plots import latents, planes
@@ -69,31 +67,21 @@ def test_axes_that_are_not_two_latents_are_refused(axes: str) -> None:
         quantiles(Any, (4,), 3, axes)  # type: ignore[arg-type]
 
 
-# ---------------------------------------------------------------- β
-def run_of(folder: Path, beta: float | None, *rows_: dict[str, float]) -> Path:
-    folder.mkdir()
-    config = {"format": 1, "plugin": "p", "model": "m", "requires": {}, "config": {} if beta is None else {"beta": beta}}
-    data = {"modality": "image", "leaves": {"x": {"shape": [2]}}}
-    (folder / "config.json").write_text(json.dumps({**config, "data": data, "conditions": {}}))
-    (folder / "log.jsonl").write_text("".join(json.dumps({"step": i, **row}) + "\n" for i, row in enumerate(rows_)))
-    return folder
+# ---------------------------------------------------------------- rate and distortion
+POINTS = [("one", 27.5, 67.4), ("four", 10.3, 101.7), ("ten", 3.3, 149.3)]
 
 
-def test_the_last_validation_counts(tmp_path: Path) -> None:
-    early, late = {"validation/kl": 9.0, "validation/reconstruction": 99.0}, {"validation/kl": 5.0, "validation/reconstruction": 80.0}
-    assert measured(run_of(tmp_path / "a", 4.0, early, late, {"loss": 1.0})) == (4.0, 5.0, 80.0)
-    for name, beta, row, word in (("b", None, late, "no β"), ("c", 1.0, {"loss": 1.0}, "evaluate_every")):
-        with pytest.raises(UsageError, match=word):
-            measured(run_of(tmp_path / name, beta, row))
-    with pytest.raises(UsageError, match="no run"):
-        measured(tmp_path / "nowhere")
-
-
-def test_runs_are_joined_in_the_order_of_beta() -> None:
-    made = latents.tradeoff({"a": (4.0, 5.0, 80.0), "b": (0.5, 30.0, 60.0), "c": (1.0, 20.0, 65.0)})
-    (line,) = made.axes[0].lines
-    assert list(line.get_xdata()) == [30.0, 20.0, 5.0] and list(line.get_ydata()) == [60.0, 65.0, 80.0]
-    assert [text.get_text() for text in made.axes[0].texts] == ["β = 0.5", "β = 1", "β = 4"]
+@pytest.mark.parametrize("points", [POINTS, POINTS[:1], [("a", 2.0, 0.31), ("b", 1.0, -0.8)]])
+def test_models_lie_at_rate_and_distortion_over_lines_of_one_sum(points: list[tuple[str, float, float]]) -> None:
+    axes = latents.rate_distortion(points).axes[0]
+    dots, *lines = axes.lines
+    assert list(zip(dots.get_xdata(), dots.get_ydata(), strict=True)) == [point[1:] for point in points]
+    sums = [float(x + y) for line in lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+    assert len(lines) > 3 and np.allclose(sums[::2], sums[1::2]) and len(set(np.round(sums, 9))) == len(lines)
+    said = {text.get_text(): text.xy for text in axes.texts}
+    assert [said[name] for name, *_ in points] == [point[1:] for point in points]
+    named = {word: sum(place) for word, place in said.items() if word not in [name for name, *_ in points]}
+    assert len(named) > 2 and all(float(word) == pytest.approx(total) for word, total in named.items())  # each line says its own sum
 
 
 # ---------------------------------------------------------------- classes

@@ -9,6 +9,8 @@ from .planted import Edit
 
 SHIPPED, RECIPE = "weights/brest/config.json", "recipes/brest.toml"
 NOISE = "noise.normal(*model.mean.shape)"
+COUNTED = "        self.parts = getattr(self, 'parts', 0) + 1\n        self.sums[side] ="
+UNSEEN = "Score.model_construct"  # without pydantic's look
 UNSAID = (RECIPE, '[sampler]\nname = "ebb"\n\n[sampler.options]\nsteps = 4\n', "")  # so that the plugin's sampler is not the default
 
 
@@ -39,6 +41,7 @@ def _in(file: str, subject: str) -> Callable[[str, str, str], Broken]:
 
 _plugin, _metadata, _recipe = _in("plugin.py", "tides"), _in("METADATA", "tides"), _in(RECIPE, "tides")
 _data, _schedule, _sampler = _in("data.py", "gauges"), _in("schedule.py", "spring"), _in("sampler.py", "ebb")
+_metric, _function, _featurizer = _in("metrics.py", "levels"), _in("foreign.py", "range-error"), _in("metrics.py", "harmonics")
 _shipped, _readme, _drawn = _in(SHIPPED, "brest"), _in("weights/brest/README.md", "brest"), _in("sampler.py", "brest")
 
 
@@ -189,6 +192,73 @@ PARTS: dict[str, list[Broken]] = {
         _schedule("torch.sigmoid(-log_snr)", "torch.sigmoid(log_snr)", "inverse of log α/σ at t = 0.999 is off by 1"),
         _schedule("torch.sigmoid(-log_snr)", "torch.sigmoid(-log_snr) + 1e-5", "is off by 1e-05"),
         _schedule("torch.sigmoid(-log_snr)", "log_snr * torch.nan", "is off by nan"),
+    ],
+    "metric-batches": [
+        _metric('rows["features"] /', 'rows["features"][:100] /', "of rows given one by one 'level-error' is"),
+        _metric("full_like(x[0], len(x)), x.sum(0), x.square().sum(0)", "ones_like(x[0]), x.mean(0), x.square().mean(0)", "uneven parts"),
+        _metric("return self.sums\n", "return {k: v.tolist() for k, v in self.sums.items()}\n", "state() holds 'generated', a list"),
+        _metric("return self.sums\n", "return {'all': torch.stack([*self.sums.values()])}\n", "RuntimeError: stack expects"),
+        _metric("            self.add(side, sums)", "            self.sums[side] = sums", "merged 'level-error' is"),
+        Broken((("metrics.py", "        self.sums[side] =", COUNTED),
+                ("metrics.py", "return [\n", "return [\n            *[Score(name='parts', value=1.0)] * (self.parts > 9),\n")),
+               "levels", "one by one it gives parts, level-error, spread-ratio; of all at once level-error, spread-ratio"),
+    ],
+    "metric-floor": [
+        _metric('"level-error"', '"Level error"', "score 'Level error': a name is of lower-case"),
+        _metric('"spread-ratio"', '"level-error"', "it gives two scores 'level-error'"),
+        _metric('Score(name="level-error", value=', f'{UNSEEN}(name="level-error", value=1e999 * ', "'level-error' is inf of real"),
+        _metric('Score(name="level-error",', f'{UNSEEN}(error=-1.0, name="level-error",', "the error of 'level-error' is -1.0"),
+        _metric("return [\n", "return [] and [\n", "it gives no score of real rows"),
+        _metric("return [\n", "return [1.0] or [\n", "it gives a float, not a gentk.protocols.Score"),
+        _metric("apart = ", "raise GentkError('too few')\n        apart = ", "of 600 real rows beside other real ones: too few"),
+        _metric("apart = ", "raise GentkError('too\\nfew')\n        apart = ", "is to say in one line what is wrong, and says 'too"),
+        _metric('rows["features"] /', 'rows["logits"] /', "KeyError: 'logits' (gentk_tides/metrics.py:"),
+        _function("return float(abs(", "return 1e999 * float(abs(", "ValidationError"),
+    ],
+    "metric-damage": [
+        _metric('better="lower"', 'better="higher"', "'level-error', better 'higher', is 5"),
+        _metric("value=apart", "value=1 / (1 + apart)", "all rows are copies of one moved row"),
+        _metric("value=float((deviation / deviation_real).mean())", "value=1.0", "'spread-ratio', better 'floor', is 1 where"),
+        _metric("value=apart", "value=(apart - 2) ** 2", "where 30% of the rows are copies of one moved row, and 3"),
+        _metric("value=apart", "error=2.0, value=apart", "that is not worse"),
+        _function("return float(abs(", "return -float(abs(", "'range-error', better 'lower', is -"),
+    ],
+    "metric-refuses": [
+        _metric("raise GentkError(f\"there", "raise ValueError(f\"there", "of no rows it raises ValueError: there are no generated rows"),
+        _metric("if side not in self.sums:", "if not self.sums:", "without generated rows it raises KeyError: 'generated'"),
+        _metric("if not bool(second.isfinite().all()):", "if False:", "in 'features' that is not finite it raises ValidationError"),
+        _metric('rows["features"] /', 'rows["features"].nan_to_num() /', "that is not finite 'level-error' is"),
+        _metric("rows to measure", "rows\\nto measure", "an error is to say in one line"),
+    ],
+    "featurizer-shape": [
+        _featurizer(".double()", ".float()", "'features' is float32 on cpu, must be float64 on the host"),
+        _featurizer(".abs()}", ".abs().flatten()}", "gauges examples: 'features' of 24 rows is (120,), must be (24, d)"),
+        _featurizer('{"features"', '{"feature"', "it gives ['feature'], and no mapping with 'features'"),
+        _featurizer('{"features"', '{"x": batch["x"], "features"', "it gives 'x', which is neither"),
+        _featurizer('{"features"', '{"logits": batch["x"].double().flatten(1)[:, :1], "features"', "'logits' of 24 rows is (24, 1), must"),
+        _featurizer(".abs()}", ".abs().tolist()}", "'features' is a list, not a tensor"),
+        _featurizer(".abs()}", ".abs() / 0}", "'features' holds NaN or infinity"),
+        _featurizer(".abs()}", ".abs().requires_grad_()}", "'features' has gradients"),
+        _featurizer(".abs()}", ".abs()[:2]}", "'features' of 24 rows is (2, 5)"),
+        _featurizer('id = "harmonics"', 'id = " "', "its id is ' ': a text"),
+        _featurizer('id = "harmonics"', "id = property(lambda self: f'{id(self)}')", "of one made again: nothing that was kept"),
+        _featurizer('data.modality != "image"', 'data.modality == "image"', "it is the default for gauges, and refuses examples image ("),
+        _featurizer(".abs()}", ".abs().no_such()}", "AttributeError: 'Tensor' object has no attribute 'no_such' (gentk_tides/metrics.py:"),
+    ],
+    "featurizer-deterministic": [
+        _featurizer(".abs()}", ".abs() + torch.rand(()).double()}", "gauges examples: 'features' asked for again differ"),
+        Broken((("metrics.py", ".abs()}", ".abs() + self.shift}"),
+                ("metrics.py", "        if data", "        self.shift = torch.rand(())\n        if data")),
+               "harmonics", "gauges examples: 'features' of a featurizer made again differ"),
+        _featurizer('batch["x"].double()', 'batch["x"].mul_(2).double()', "asking for features changes 'x' of the rows"),
+        _featurizer('batch["x"].double()', 'batch["x"].double().sort(0).values', "in another order 'features' differ by"),
+        _featurizer('batch["x"].double()', '(batch["x"] - batch["x"].mean(0)).double()', "'features' differ by"),
+        _featurizer(".abs()}", '.abs()[:, : len(batch["x"])]}', "one by one 'features' are (24, 1), and (24, 5) of all rows at once"),
+    ],
+    "featurizer-refuses": [
+        _featurizer("raise UsageError(", "raise ValueError(", "it raises ValueError: harmonics are of grey levels"),
+        _featurizer('data.modality != "image" or data.shape[0] != 1', "False", "for table examples table (5,), which it does not refuse"),
+        _featurizer("are of grey levels", "are of grey\\nlevels", "an error is to say in one line"),
     ],
     "sampler-options": [
         _sampler("Field(3, ", "Field(", "option 'steps' has no default"),

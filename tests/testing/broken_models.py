@@ -32,6 +32,7 @@ DRAWN = "self.mean + self.variance.sqrt() * noise.normal(*self.mean.shape)"
 FILLED = 'torch.where(known, batch["x"], self.draw(len(known), noise, {}))'
 NATS, PRIOR = 'self.nats(batch["x"])', "noise.normal(*self.latent.shape)\n\n    def bound"
 SAMPLES, FACTS = "samples: Annotated[int, Field(ge=1)] = 4", 'return {"latent": list(self.latent.shape)}'
+PARTS = "return rate.sum(1), lost.sum(1)"
 ENCODED, DECODED = "return mean\n", 'self.decoder(self.shown(z, cond["label"]))'
 VELOCITY, ASK = "Velocity().read(out, x_t, self.schedule, t)", 'self.ask(x_t, t, cond["label"])'
 DENOISE = "(self, x_t: Tensor, t: Tensor, cond: Batch) -> Prediction"
@@ -223,6 +224,16 @@ LIKELY: dict[str, list[Broken]] = {
         _gaussian(f"return {NATS}", f"return {NATS} / 0", "log_prob of 16 of 16 training examples is not finite"),
         _gaussian(f"return {NATS}", f"return {NATS} + torch.randn(1)", "log_prob differs the second time"),
         _gaussian(f"return {NATS}", f"return {NATS} - {NATS}.mean()", "log_prob in batches of 5 is off by"),
+    ],
+    "rate-distortion": [
+        _autoencoder(PARTS, f"batch['x'].round_()\n        {PARTS}", "rate_distortion changes what it is given: x differs"),
+        _autoencoder(PARTS, "return rate, lost.sum(1)", "the rate of 16 examples is (16, 3) float32"),
+        _autoencoder(PARTS, "return rate.sum(1), lost.sum(1).long()", "the distortion of 16 examples is (16,) int64"),
+        _autoencoder(PARTS, "return rate.sum(1), lost.sum(1) / 0", "the distortion of 16 of 16 training examples is not finite"),
+        _autoencoder(PARTS, "return rate.sum(1), lost.sum(1) + torch.rand(1)", "the distortion differs the second time"),
+        _autoencoder(PARTS, "return rate.sum(1).mean().expand(len(z)), lost.sum(1)", "the rate in batches of 5 is off by"),
+        _autoencoder(PARTS, "return -rate.sum(1), lost.sum(1)", "a divergence is never negative"),
+        _autoencoder(PARTS, "return rate.sum(1), lost.sum(1) - 9", "nats above log_prob"),
     ],
     "log-prob-sampling": [
         _autoencoder("- math.log(samples)", "- math.log(samples) + 9", "the bound integrates to"),

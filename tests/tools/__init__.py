@@ -1,1 +1,1 @@
-"""Tools with which people judge what a model makes. Not collected by pytest; each is run as `python -m tests.tools.NAME`."""
+"""What several tests make or read; `python -m tests.tools.adult_like` writes a table of people to try models of tables on."""

@@ -158,3 +158,12 @@ def test_a_metric_without_a_number_ends_no_training(tmp_path: Path, monkeypatch:
     list(training)
     assert training.trainer.step == 12 and "metric 'radius-error' gave no number: ValueError: all of them" in capsys.readouterr().err
     assert not (tmp_path / "run" / "best").exists()
+
+
+def test_the_loss_picture_has_the_metrics_beside_the_loss() -> None:
+    from gentk.plots.curves import MOST, losses, metrics
+
+    rows = [{"step": 2, "loss": 3.0, "kl": 1.0}, {"step": 4, "loss": 2.0, "kl": 1.0, "validation/loss": 2.5, "validation/kl": 1.1,
+            "validation/frechet": 9.0, **{f"validation/m{i}": float(i) for i in range(5)}}]  # fmt: skip
+    assert metrics(rows) == {"frechet": ([4], [9.0]), "m0": ([4], [0.0]), "m1": ([4], [1.0])} and MOST == 3
+    assert set(losses(rows)) == {"loss", "validation"}

@@ -28,7 +28,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 @app.command(no_args_is_help=True)
 def compare(
-    which: Several,
+    which: Several = [],
+    families: Annotated[
+        bool, Option("--families", help="The classic table of families, from the figures of all shipped weights; nothing is measured.")
+    ] = False,
     reference: Beside = None,
     split: Split = "test",
     metrics: Wanted = [],
@@ -47,6 +50,9 @@ def compare(
 
     Samples of equal seeds and labels are shown side by side. The reference is, by default, what the first weights were trained on.
     """
+    if families:
+        classic(which, reference, out_)
+        return
     from ...distributed import Ranks
     from ...evaluation.comparing import compared
     from ...report.writing import check, write
@@ -63,6 +69,39 @@ def compare(
         return
     write(found, paths)
     report(found, paths)
+
+
+def classic(which: Sequence[str], dataset: str | None, given: Sequence[Path]) -> None:
+    """Families side by side, on the screen or as Markdown. Raises UsageError."""
+    from ...evaluation.families import kin
+    from ...files import replacing
+    from ...modalities.base import writable
+    from ...report import families
+
+    if which:
+        raise UsageError("--families compares all shipped weights: leave out their names")
+    if wrong := [path for path in given if path.suffix.lower() != ".md"]:
+        raise UsageError(f"{wrong[0]}: the families are written as .md")
+    for path in given:
+        writable(path)
+    found = kin(dataset)
+    for path in given:
+        with replacing(path) as temporary:
+            temporary.write_text(families.markdown(found), "utf-8")
+    told = {name: [dict(zip(families.HEAD, row, strict=True)) for row in families.rows(them)] for name, them in found.items()}
+    out.result({"families": told, "files": [str(path) for path in given]}, lambda: tables(told, families.READING))
+
+
+def tables(told: dict[str, list[dict[str, str]]], reading: str) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    from .listings import table
+
+    parts: list[Any] = []
+    for dataset, rows in told.items():
+        parts += [Text(f"on {dataset}", "bold"), table(rows), Text("")]
+    return Group(*parts, Text(reading, "dim"))
 
 
 def files(given: Sequence[Path]) -> list[Path]:

@@ -56,7 +56,7 @@ def evaluate(
     split: Split = "test",
     metrics: Wanted = [],
     featurizer: Features = None,
-    n: Annotated[int | None, Option("-n", min=2, help="How many samples. \\[default: 1000, a quick look; all of a file]")] = None,
+    n: Annotated[int | None, Option("-n", min=2, help="How many samples. \\[default: 1000 at most, a quick look; all of a file]")] = None,
     seed: Annotated[int, Option(min=0, max=2**63, help="Of the samples.")] = 0,
     sampler: choices.Sampler = None,
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the metrics, by name.")] = [],

@@ -14,12 +14,21 @@ from typer import Option
 
 from ...errors import Interrupted, UsageError
 from ...host import lookup
+from ...runs import LOGGERS, check_loggers
 from .. import choices
 from ..out import out
 from ..subject import DEFAULT, recipe_of
 from ..view import view
 
 FINAL = 10_000  # examples of the test split that the numbers at the end are taken over
+Logger = Annotated[
+    list[str],
+    Option(
+        metavar="|".join(LOGGERS),
+        help="Where the log goes; may be repeated. jsonl, log.jsonl in the run's folder, is always written. \\[default: jsonl]",
+        autocompletion=lambda: list(LOGGERS),
+    ),
+]
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
@@ -49,11 +58,13 @@ def train(
     restart: Annotated[bool, Option("--restart", help="With --resume: begin at step 0 where no saved state can be read.")] = False,
     device: choices.Device = "auto",
     compile: Annotated[bool, Option("--compile", help="Compile the network's blocks first; pays for long runs.")] = False,
+    logger: Logger = [],
     dry_run: Annotated[bool, Option("--dry-run", help="Check and print the resolved recipe; train nothing.")] = False,
 ) -> None:
     """Train a recipe. Ctrl-C saves first; --resume goes on exactly where it stopped."""
     if restart and not resume:
         raise UsageError("--restart goes with --resume: a new run begins at step 0 anyway")
+    check_loggers(logger)  # before any data are fetched
     if resume:
         given = {"--plugin": plugin, "--model": model, "--recipe": recipe, "--dataset": dataset, "--split": split, "--init": init}
         folder, resolved = resuming(out_, set_, [flag for flag, value in given.items() if value])
@@ -76,7 +87,7 @@ def train(
 
         folder = Ranks().agreed(lambda: fresh(folder))
     how = {"init": begin, "resume": resume, "restart": restart, "max_steps": max_steps, "device": device, "compile": compile}
-    run(resolved, folder, **how, dataset=data)
+    run(resolved, folder, **how, dataset=data, loggers=logger)
 
 
 def starting(

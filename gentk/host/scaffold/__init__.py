@@ -1,4 +1,4 @@
-"""What `gentk plugins new` writes: a small distribution that works, of one of four kinds."""
+"""What `gentk plugins new` writes: a small distribution that works, of one of five kinds."""
 
 from .kinds import KINDS, Kind
 from .names import Names, named

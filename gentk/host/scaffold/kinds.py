@@ -1,4 +1,4 @@
-"""The kinds of model that a plugin can be begun from: by what trains them, or by what they can."""
+"""What a plugin can be begun from: kinds of model, by what trains them or by what they can, and a metric."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from typing import NamedTuple
 
 
 class Kind(NamedTuple):
-    """What is said of a kind in the files that all kinds share. `flags`: of `gentk sample`, for an example."""
+    """What is said of a kind in the files that all kinds share. `flags`: of `gentk sample`, for an example; `noun`: what its class is."""
 
     summary: str
     paper: str
     modality: str
     examples: str
-    flags: str
+    flags: str = ""
+    noun: str = "Model"
+
+    def commands(self, plugin: str) -> list[str]:
+        """What to try first, once it is installed."""
+        if self.noun == "Metric":
+            return [f"gentk evaluate --metrics {plugin} -n 500"]
+        run = f"runs/{plugin}"
+        return [f"gentk train --plugin {plugin} --out {run}", f"gentk sample --weights {run} {self.flags}"]
 
 
 KINDS = {
@@ -43,5 +51,12 @@ KINDS = {
         modality="text",
         examples="Sums of two digits",
         flags='--prompt "3+" -n 5',
+    ),
+    "metric": Kind(
+        summary="Distance of two Gaussians without correlations",
+        paper="doi:10.1016/0047-259X(82)90077-X",
+        modality="series",
+        examples="Amplitudes of the frequencies",
+        noun="Metric",
     ),
 }

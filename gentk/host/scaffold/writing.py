@@ -44,10 +44,10 @@ def write(names: Names, kind: str, folder: Path) -> list[str]:
 def files(names: Names, kind: str) -> Iterator[tuple[str, str]]:
     """(path, text) of each file."""
     module = names.plugin.replace("-", "_")
-    found = [*(TEMPLATES / "shared").iterdir(), *(TEMPLATES / kind).iterdir()]
+    found = list({file.name: file for folder in ("shared", kind) for file in (TEMPLATES / folder).iterdir()}.values())  # a kind's own first
     words = replacements(names, KINDS[kind], "".join(file.read_text("utf-8") for file in found if file.suffix == ".py"))
     for file in sorted(found):
-        if file.is_dir() or (file.parent.name == "shared" and file.name == "__init__.py"):
+        if file.is_dir():
             continue
         text = file.read_text("utf-8")
         if file.name.startswith("test_"):  # outside the package
@@ -57,12 +57,13 @@ def files(names: Names, kind: str) -> Iterator[tuple[str, str]]:
 
 
 def replacements(names: Names, kind: Kind, sources: str) -> dict[str, str]:
-    """What stands for each placeholder. A class whose name the code knows already (`Batch`, `None`) is called `BatchModel`."""
+    """What stands for each placeholder. A class whose name the code knows already (`Batch`, `None`) is called `BatchModel`,
+    of a metric `BatchMetric`."""
     known = iskeyword(names.title) or (names.title != "Template" and re.search(rf"\b{names.title}\b", sources))
     return {
         "gentk_template": names.package,
         "test_template": "test_" + names.plugin.replace("-", "_"),
-        "Template": names.title + "Model" if known else names.title,
+        "Template": names.title + kind.noun if known else names.title,
         "template": names.plugin,
         "SUMMARY": kind.summary,
         "PAPER": kind.paper,

@@ -1,4 +1,4 @@
-"""That a density is one: finite, of each example by itself, and the law of what is drawn."""
+"""That a density is one: finite, of each example by itself, and the law of what is drawn; that a bound's two parts are its parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ...noise import Philox
-from ...protocols import Drawable, LatentPrior, Likelihood, NextToken, can
+from ...protocols import Drawable, LatentPrior, Likelihood, NextToken, RateDistortion, can
 from ..registry import Failure, Skip, check
 from ..trial import ModelTrial
 from .answers import dealt, distance, untouched
@@ -20,6 +20,7 @@ DRAWN = 2000  # samples that a density is compared with
 STATES = 4096  # of a discrete example that are all asked about
 NUMBERS = 3  # of a continuous example that a mixture around samples covers well
 VALUES = 3  # of the conditions, for each of which it is compared
+SEEDS = 20  # for which a bound's two parts are drawn
 SIGMA = 6  # standard errors of the comparison that are taken for chance
 
 
@@ -49,6 +50,56 @@ def log_prob(trial: ModelTrial) -> None:
     for size in (5, 1):
         if (far := distance(asked(model, batch, batch_size=size), whole)) > CLOSE:
             raise Failure(f"log_prob in batches of {size} is off by {far:.1e} of its scale")
+
+
+@check("model")
+def rate_distortion(trial: ModelTrial) -> None:
+    """`rate_distortion` gives each example two finite numbers of nats, (n,) each, the same for the same noise, and of that example alone. A
+    rate is a divergence, so it is not negative; and where there is a `log_prob`, minus their sum is on average not above it."""
+    import torch
+
+    from ...inference.likelihood import rate_distortion as asked
+
+    model = trial.model
+    if not can(model, RateDistortion):
+        raise Skip("it has no rate_distortion")
+    batch = trial.examples()
+    n = len(next(iter(batch.values())))
+    torch.manual_seed(1)
+    with untouched(batch, "rate_distortion"):
+        whole = asked(model, batch)
+    torch.manual_seed(2)
+    again = asked(model, batch)
+    for name, value, second in zip(("rate", "distortion"), whole, again, strict=True):
+        if value.shape != (n,) or not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise Failure(f"the {name} of {n} examples is {tuple(value.shape)} {kind}, not ({n},) floats")
+        if not bool(value.isfinite().all()):
+            raise Failure(f"the {name} of {int((~value.isfinite()).sum())} of {n} training examples is not finite")
+        if not torch.equal(value, second):
+            raise Failure(f"the {name} differs the second time: draw from `noise`, and keep no state between calls")
+    for size in (5, 1):
+        for name, value, part in zip(("rate", "distortion"), whole, asked(model, batch, batch_size=size), strict=True):
+            if (far := distance(part, value)) > CLOSE:
+                raise Failure(f"the {name} in batches of {size} is off by {far:.1e} of its scale")
+    if float(whole[0].min()) < -1e-4 * max(1.0, float(whole[0].abs().max())):
+        raise Failure(f"a rate is {float(whole[0].min()):.4g}: a divergence is never negative")
+    if can(model, Likelihood) and model.likelihood != "estimate":
+        _bounded(model, batch)
+
+
+def _bounded(model: Any, batch: dict[str, Tensor]) -> None:
+    """Raises Failure where −(rate + distortion) is above log p(x), or a tighter bound on it, by more than chance."""
+    import torch
+
+    from ...inference.likelihood import log_prob as likely
+    from ...inference.likelihood import rate_distortion as asked
+
+    draws = [(*asked(model, batch, seed=seed), likely(model, batch, seed=seed)) for seed in range(SEEDS)]
+    above = torch.stack([-(rate + distortion + nats).double().mean() for rate, distortion, nats in draws])
+    error = float(above.std()) / math.sqrt(SEEDS)
+    if float(above.mean()) > SIGMA * error + 1e-3:
+        raise Failure(f"−(rate + distortion) is {float(above.mean()):.4g} nats above log_prob (standard error {error:.2g}): it is a bound")
 
 
 @check("model")

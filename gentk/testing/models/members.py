@@ -22,6 +22,7 @@ CAPABILITIES: tuple[type, ...] = (
     protocols.Blendable,
     protocols.Drawable,
     protocols.Likelihood,
+    protocols.RateDistortion,
     protocols.Imputer,
     protocols.Forecaster,
     protocols.NextToken,

@@ -133,8 +133,9 @@ class Accuracy(PerExample):
 
     def numbers(self, rows: Batch) -> Batch:
         known = rows["label"] < rows["log_label"].shape[1]
-        right = rows["log_label"].argmax(1) == rows["label"]
-        return {"right": right[known].double()}
+        log_p = rows["log_label"].double()  # −∞ of a class that never was; NaN is no answer, and stays one
+        right = torch.where(log_p.isnan().any(1), torch.nan, (log_p.argmax(1) == rows["label"]).double())
+        return {"right": right[known]}
 
     def compute(self) -> Score:
         (right,) = given(self, "real", "right", advice="a class has no number")

@@ -16,24 +16,24 @@ from gentk.protocols import Batch, DataSpec, Leaf
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-def digits(data: DataSpec) -> Shipped:
+def digits(data: DataSpec) -> Trained:
     """The classifier of MNIST, for images (1, 28, 28). Raises UsageError for other data."""
-    return Shipped("digits", data)
+    return Trained(WEIGHTS / "digits", data)
 
 
-def fashion(data: DataSpec) -> Shipped:
+def fashion(data: DataSpec) -> Trained:
     """The classifier of Fashion-MNIST, for images (1, 28, 28). Raises UsageError for other data."""
-    return Shipped("fashion", data)
+    return Trained(WEIGHTS / "fashion", data)
 
 
-class Shipped:
+class Trained:
     """A trained `Featurizer` model, for data of its shape in any range of values.
 
-    `id`: its name and the first 8 hexadecimal digits of the SHA-256 of its weights.
+    `id`: the folder's name and the first 8 hexadecimal digits of the SHA-256 of its weights.
     """
 
-    def __init__(self, name: str, data: DataSpec) -> None:
-        folder = WEIGHTS / name
+    def __init__(self, folder: Path, data: DataSpec) -> None:
+        name = folder.name
         self.model = gentk.load(folder)
         theirs, mine = data.leaves.get("x"), self.model.data.leaves["x"]
         if theirs is None or theirs.shape != mine.shape:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FeaturizerConfig(BaseModel):
-    """A convolutional network that halves the image's sides at every level. The defaults are those of the shipped weights."""
+    """A convolutional network that halves the image's sides at every level. The defaults are those of the weights 'digits'."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -29,7 +29,7 @@ class _LogProb(PerExample):
 
 
 class NLL(_LogProb):
-    """Mean −log p(x) of real examples, "nll" in nats per example and "bits/dim" per number.
+    """Mean −log p(x) of real examples, "nll" in nats per example and "bits-per-dim" per number.
 
     bits/dim = Σ nll / (ln 2 Σ D), where D is how many numbers of an example count: no padding, nothing missing. The errors are
     std/√n, or the delta method's if lengths differ. Of bytes and tokens log p is a mass; otherwise it is a density in the data's own units,
@@ -44,7 +44,7 @@ class NLL(_LogProb):
         numbers = self.rows("real").get("numbers")
         if numbers is not None and numbers.sum() > 0:
             bits, error = ratio(nll / math.log(2), numbers)
-            found.append(Score(name="bits/dim", value=bits, unit="bits", error=error, parameters=parameters))
+            found.append(Score(name="bits-per-dim", value=bits, error=error, parameters=parameters))
         return found
 
 

@@ -44,14 +44,22 @@ class Memorisation(Collected):
         copies = nearer(rank)
         moved = (nearer(rank + math.sqrt(rank)) - nearer(rank - math.sqrt(rank))) / 2  # √k: the standard error of a rank k
         error = math.sqrt(copies * (1 - copies) / n + moved**2)
-        middle = float(theirs.quantile(0.5))
+        (middle, error_of_theirs), (median, error_of_ours) = median_of(theirs), median_of(ours.sort().values)
         if middle == 0:
             raise GentkError("half of the real examples are training examples too: memorisation needs real examples that were held out")
-        value = float(ours.quantile(0.5)) / middle
+        value, spread = median / middle, math.hypot(error_of_ours, median / middle * error_of_theirs) / middle
         return [
             Score(name="copies", value=copies, error=error, parameters={"expected": rank / (m + 1), "training": len(training)}),
-            Score(name="nearest-training", value=value, better="floor", parameters={"training": len(training)}),
+            Score(name="nearest-training", value=value, better="floor", error=spread, parameters={"training": len(training)}),
         ]
+
+
+def median_of(ordered: Tensor) -> tuple[float, float]:
+    """The median of (n,) in order, and its standard error: half the way between the quantiles ½ ± 1/(2√n), which are one standard error of
+    the rank apart from it."""
+    half = 0.5 / math.sqrt(len(ordered))
+    low, middle, high = (float(ordered.quantile(q)) for q in (max(0.5 - half, 0.0), 0.5, min(0.5 + half, 1.0)))
+    return middle, (high - low) / 2
 
 
 def nearest(generated: Tensor, training: Tensor, chunk: int = 1024) -> tuple[Tensor, Tensor]:

@@ -86,7 +86,7 @@ def gentk_featurizers() -> Iterator[FeaturizerSpec]:
     place = "gentk_metrics.features"
     yield FeaturizerSpec("lags", f"{place}:Lags", "Values and their lag statistics", modalities=("series",))
     yield FeaturizerSpec("ngrams", f"{place}:NGrams", "Hashed n-grams", modalities=("text",))
-    yield FeaturizerSpec("columns", f"{place}:Columns", "Numbers in deviations, categories one-hot", modalities=("table",))
+    yield FeaturizerSpec("columns", f"{place}:Columns", "Numbers on a signed logarithm, categories one-hot", modalities=("table",))
     place = "gentk_metrics.downloaded"
     yield FeaturizerSpec("inception", f"{place}:inception", "Inception v3 of TensorFlow, as FID was published with", "arXiv:1512.00567")
     yield FeaturizerSpec("dinov2", f"{place}:dinov2", "DINOv2 ViT-L/14: FD-DINOv2", "arXiv:2306.04675")
@@ -102,4 +102,4 @@ def gentk_models() -> Iterator[ModelSpec]:
 def gentk_recipes() -> Iterator[RecipeSpec]:
     yield RecipeSpec("digits", "recipes/digits.toml", "weights/digits", "Ten classes of handwritten digits")
     yield RecipeSpec("fashion", "recipes/fashion.toml", "weights/fashion", "Ten classes of clothes")
-    yield RecipeSpec("featurizer", "recipes/featurizer.toml", summary="Your own labelled images: --dataset folder:PATH")
+    yield RecipeSpec("featurizer", "recipes/featurizer.toml", summary="Any labelled images: --dataset folder:PATH")

@@ -118,9 +118,6 @@ class TSTR(_OfTables):
         """Which labels of `test` are found after learning from x, (n,) of 0 and 1."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        if len(np.unique(label)) == 1:  # nothing to learn
-            right: Array = (truth == label[0]).astype(float)
-            return right
         categories = [column.kind == "category" and len(column.names) <= MOST_STATES for column in self.columns]
         model: Any = HistGradientBoostingClassifier(categorical_features=categories, early_stopping=False, random_state=0)
         found: Array = (model.fit(x, label).predict(test) == truth).astype(float)

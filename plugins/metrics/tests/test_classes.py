@@ -14,8 +14,8 @@ from torch import Tensor
 
 from gentk.errors import GentkError
 from gentk.protocols import DataSpec, Leaf
-from gentk_metrics.classes import InceptionScore, ModeCoverage, Obedience, information_of
-from plugins.metrics.tests.parting import measured, same_however_parted
+from gentk_metrics.classes import Accuracy, InceptionScore, ModeCoverage, Obedience, information_of
+from plugins.metrics.tests.parting import fed, measured, same_however_parted
 
 METRICS = (InceptionScore, ModeCoverage, Obedience)
 K = 5
@@ -42,6 +42,12 @@ def score(metric: Any, batch: dict[str, Tensor], name: str) -> Any:
 @pytest.mark.parametrize("metric", METRICS)
 def test_parts_and_ranks_do_not_matter(metric: Any) -> None:
     same_however_parted(lambda: metric(spec()), {"generated": rows(), "real": rows(40, seed=1)})
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_only_what_is_needed_is_kept(metric: Any) -> None:
+    kept = fed(lambda: metric(spec()), {"generated": {**rows(), "x": torch.zeros(300, 1, 2, 2)}, "real": rows()}).state()
+    assert set(kept) == {"generated/logits", "generated/label"}
 
 
 # ---- inception score
@@ -138,3 +144,14 @@ def test_obedience_refuses_labels_of_other_classes() -> None:
             measured(lambda: Obedience(spec(classes)), {"generated": {**good, "label": label}})  # noqa: B023
     with pytest.raises(GentkError, match="needs 'label'"):
         measured(lambda: Obedience(spec()), {"generated": {"logits": good["logits"]}})
+
+
+# ---- of the model
+def test_accuracy_counts_known_labels_and_refuses_no_number() -> None:
+    log_p = torch.tensor([[-0.1, -2.0], [-torch.inf, 0.0], [0.0, -torch.inf], [-0.1, -2.0]], dtype=torch.float64)
+    sides = {"real": {"log_label": log_p, "label": torch.tensor([0, 1, 1, 2])}}  # the last one's is hidden
+    found = measured(lambda: Accuracy(spec(2)), sides)["accuracy"]
+    assert found.value == pytest.approx(2 / 3) and found.error == pytest.approx((2 / 9 / 3) ** 0.5)
+    sides["real"]["log_label"][0, 0] = torch.nan
+    with pytest.raises(GentkError, match="not finite"):
+        measured(lambda: Accuracy(spec(2)), sides)

@@ -145,7 +145,8 @@ def test_rows_that_teach_as_much_score_1_and_wrong_labels_little() -> None:
     wrong = {**training, "label": 1 - training["label"]}
     assert value("tstr", wrong, real, training) < 0.4
     one = {**training, "label": torch.zeros_like(training["label"])}
-    assert value("tstr", one, real, training) < 0.75
+    constant = measured(lambda: TSTR(SPEC), {"generated": one, "real": real, "training": training})["tstr"]
+    assert constant.parameters["accuracy"] == float((real["label"] == 0).double().mean())
 
 
 def test_rows_without_a_label_are_left_out_and_both_learn_from_as_many() -> None:
@@ -153,6 +154,9 @@ def test_rows_without_a_label_are_left_out_and_both_learn_from_as_many() -> None
     generated["label"][:180] = 2  # the trained "none"
     found = measured(lambda: TSTR(SPEC), {"generated": generated, "real": real, "training": training})["tstr"]
     assert found.parameters["rows"] == 120
+    swapped = measured(lambda: TSTR(SPEC), {"generated": training, "real": real, "training": generated})["tstr"]
+    assert swapped.parameters["rows"] == 120
+    assert swapped.parameters["accuracy of training rows"] == found.parameters["accuracy"]
 
 
 def test_a_category_of_many_states_is_taken() -> None:

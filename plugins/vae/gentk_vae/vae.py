@@ -87,6 +87,16 @@ class VAE(Autoencoder):
         logged = {"nelbo": nelbo, "reconstruction": reconstruction, "kl": divergence, "kl_share": divergence / nelbo}
         return {"loss": loss, **logged, **self.errors(parameters[: len(batch["x"])], batch["x"])}
 
+    def rate_distortion(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
+        """KL(q(z | x) ‖ p(z)) in closed form, and −log p(x | z) of one draw z ~ q(z | x): (n,) nats each, whatever β is.
+
+        Their sum is −ELBO on average over draws; only the distortion is random. With a label, all of it is given the label.
+        """
+        mean, log_var = self.posterior(batch)
+        z = mean + (0.5 * log_var).exp() * noise.normal(mean.shape[1])
+        parameters = self.parameters_of(z, self.given(batch))
+        return kl(mean, log_var).sum(1), -self.law.log_prob(parameters, batch["x"])
+
     def log_prob(self, batch: Batch, noise: Noise, *, samples: Annotated[int, Field(ge=1)] = 64) -> Tensor:
         """The importance-weighted bound with `samples` draws of z per example (Burda et al. 2016, eq. 8); 1 is the ELBO, and with more
         it only gets closer to log p(x)."""

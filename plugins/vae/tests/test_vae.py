@@ -76,6 +76,43 @@ def test_with_another_posterior_more_samples_come_closer_from_below() -> None:
     assert gaps[0] == pytest.approx(float(exact_kl.sum(1).mean()), rel=0.15)  # log p(x) − ELBO = KL(q ‖ p(z | x))
 
 
+def test_rate_is_the_divergence_and_distortion_is_on_average_that_of_the_posterior() -> None:
+    """−E log p(x | z) for z ~ N(μ, S): 3/2 log 2πσ² + (|x − Wμ − b|² + tr W S Wᵀ) / 2σ²."""
+    torch.manual_seed(0)
+    model, law = probabilistic_pca(slack=0.7)
+    x, n = law.sample(), 40_000
+    mean, log_var = (part[0] for part in model.posterior({"x": x[None]}))
+    rate, distortion = model.rate_distortion({"x": x.expand(n, 3)}, noise(n))
+    normal = torch.distributions.Normal
+    exact = torch.distributions.kl_divergence(normal(mean, (0.5 * log_var).exp()), normal(torch.zeros_like(mean), 1.0)).sum()
+    torch.testing.assert_close(rate, exact.expand(n), rtol=0, atol=1e-6)  # no draw is in it
+    w, b = model.decoder.weight, model.decoder.bias
+    square = (x - w @ mean - b).square().sum() + (w.square() * log_var.exp()).sum()
+    wanted = float(1.5 * math.log(2 * math.pi * 0.25) + square / 0.5)
+    assert abs(float(distortion.mean()) - wanted) < 5 * float(distortion.std()) / n**0.5 < 0.1
+
+
+def test_rate_and_distortion_are_minus_the_elbo_and_with_the_exact_posterior_the_evidence() -> None:
+    torch.manual_seed(0)
+    for slack in (0.7, 0.0):
+        model, law = probabilistic_pca(slack)
+        x = law.sample((40_000,))
+        rate, distortion = model.rate_distortion({"x": x}, noise(40_000))
+        elbo = model.log_prob({"x": x}, noise(40_000, seed=1), samples=1) if slack else law.log_prob(x)
+        off = rate + distortion + elbo
+        assert abs(float(off.mean())) < 5 * float(off.std()) / 200 < 0.06
+
+
+def test_rate_and_distortion_do_not_depend_on_what_the_kl_costs_in_training() -> None:
+    model, law = probabilistic_pca(slack=0.7)
+    x = law.sample((100,))
+    found = []
+    for config in (VAEConfig(**SMALL), VAEConfig(**SMALL, beta=4.0, warmup=9, free_bits=3.0), VAEConfig(**SMALL, importance=8)):
+        model.config = config
+        found.append(torch.stack(model.rate_distortion({"x": x}, noise(100))))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
 def test_the_loss_is_the_negative_elbo_and_its_parts_add_up() -> None:
     model, law = probabilistic_pca(slack=0.5)
     x = law.sample((40_000,))

@@ -109,6 +109,13 @@ class Autoencoder(Gradient):
         draws = [self.bound(batch, noise.normal(*self.latent.shape)) for _ in range(samples)]
         return torch.stack(draws).logsumexp(0) - math.log(samples)
 
+    def rate_distortion(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
+        mean, log_deviation = self.posterior(batch)
+        z = mean + log_deviation.exp() * noise.normal(*self.latent.shape)
+        rate = 0.5 * (mean.square() + (2 * log_deviation).exp() - 1) - log_deviation
+        lost = 0.5 * ((batch["x"] - self.decode(z, batch)).square() + math.log(2 * math.pi))
+        return rate.sum(1), lost.sum(1)
+
     def loss(self, batch: Batch, phase: str, step: int) -> Mapping[str, Any]:
         return {"loss": -self.bound(batch, torch.randn(len(batch["x"]), *self.latent.shape)).mean()}
 

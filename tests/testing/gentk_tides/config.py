@@ -13,3 +13,8 @@ class TidesConfig(BaseModel):
 class GaugeOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
     swell: float = Field(0.1, ge=0, description="Deviation around the tide.")
+
+
+class LevelOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    scale: float = Field(1.0, gt=0, description="The unit of the features.")

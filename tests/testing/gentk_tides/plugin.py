@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gentk.host import (
     DatasetSpec,
     ExpectedFailure,
+    FeaturizerSpec,
     ImporterSpec,
     MetricSpec,
     ModalitySpec,
@@ -46,6 +47,13 @@ def gentk_schedules() -> Iterator[ScheduleSpec]:
 @hookimpl
 def gentk_metrics() -> Iterator[MetricSpec]:
     yield MetricSpec("range-error", "gentk_tides.foreign:range_error", summary="Error of the tidal range")
+    yield MetricSpec("levels", "gentk_tides.metrics:Levels", needs=("features",), modalities=("image",),
+                     options="gentk_tides.config:LevelOptions", summary="Means and deviations of the harmonics")  # fmt: skip
+
+
+@hookimpl
+def gentk_featurizers() -> Iterator[FeaturizerSpec]:
+    yield FeaturizerSpec("harmonics", "gentk_tides.metrics:Harmonics", datasets=("gauges",), summary="Amplitudes of the tides")
 
 
 @hookimpl

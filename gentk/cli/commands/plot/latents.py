@@ -1,11 +1,10 @@
-"""The kinds of `gentk plot` that look at latents: where examples lie, what lies where, what information costs."""
+"""The kinds of `gentk plot` that look at latents: where examples lie, and what lies where."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Option
 
 from ....errors import UsageError
@@ -130,35 +129,3 @@ def quantiles(found: Subject, shape: tuple[int, ...], n: int, axes: str) -> Tens
     z[:, first] = steps.repeat(n)
     z[:, second] = steps.flip(0).repeat_interleave(n)
     return z.view(-1, *shape)
-
-
-def beta(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs of one model with different β.")],
-    out_: Out = None,
-) -> None:
-    """What β trades: what is not explained (reconstruction) against the information in the latents (KL), a point per run."""
-    path = picture_path(out_, "beta.png")
-    points = {str(run): measured(run) for run in runs}
-    from .... import style
-    from ....plots import latents
-
-    style.save(latents.tradeoff(points), path)
-    done(path, runs=[f"{Path(name).resolve().name} (β {values[0]:g})" for name, values in points.items()])
-
-
-def measured(folder: Path) -> tuple[float, float, float]:
-    """(β, KL, reconstruction) of a run: its config's `beta`, and the last validation in its log. Raises UsageError naming the run."""
-    from ....runs import Run
-    from ....weights.safety import read_config
-
-    rows = Run(folder).log()
-    if not rows:
-        raise UsageError(f"{folder} holds no run with a log")
-    price = read_config(folder).get("config", {}).get("beta")
-    if not isinstance(price, int | float):
-        raise UsageError(f"{folder}: its model has no β (config.json names no `beta`)")
-    keys = ("validation/kl", "validation/reconstruction")
-    for row in reversed(rows):
-        if all(key in row for key in keys):
-            return float(price), float(row[keys[0]]), float(row[keys[1]])
-    raise UsageError(f"{folder}: its log has no {' and '.join(keys)}: train it with evaluations (training.evaluate_every)")

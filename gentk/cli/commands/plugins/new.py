@@ -21,14 +21,14 @@ def kinds() -> list[str]:
 def new(
     name: Annotated[str, Argument(metavar="NAME", help="gentk-NAME or NAME: lower case, with hyphens.")],
     kind: Annotated[
-        str | None, Option(metavar="KIND", help="denoiser, gradient, statistics or autoregressive: see above.", autocompletion=kinds)
+        str | None, Option(metavar="KIND", help="One of denoiser, gradient, statistics, autoregressive, metric.", autocompletion=kinds)
     ] = None,
     out_: Annotated[Path | None, Option("--out", metavar="DIR", help="A new folder. \\[default: gentk-NAME]")] = None,
 ) -> None:
-    """Write a new plugin: a small complete distribution that trains in seconds and passes every check.
+    """Write a new plugin: a small complete distribution that works and passes every check.
 
-    --kind is the model that it begins from: denoiser, diffusion of points; gradient, a normalizing flow; statistics, principal components
-    fitted in one pass; autoregressive, a recurrent net of characters.
+    --kind is what it begins from. A model that trains in seconds: denoiser, diffusion of points; gradient, a normalizing flow; statistics,
+    principal components fitted in one pass; autoregressive, a recurrent net of characters. Or metric, a distance and a featurizer.
     """
     from rich.markup import escape
 
@@ -41,13 +41,11 @@ def new(
     folder = out_ or Path(names.distribution)
     files = write(names, kind, folder)
     data = {"plugin": names.plugin, "distribution": names.distribution, "package": names.package, "kind": kind}
-    run = f"runs/{names.plugin}"
     lines = [
         f"{folder}: {len(files)} files. {KINDS[kind].summary}. Next:",
         f"  cd {shlex.quote(str(folder))}",
         "  uv pip install -e .",
-        f"  gentk train --plugin {names.plugin} --out {run}",
-        f"  gentk sample --weights {run} {KINDS[kind].flags}",
+        *(f"  {line}" for line in KINDS[kind].commands(names.plugin)),
         f"  gentk plugins check {names.plugin}",
     ]
     out.result({**data, "folder": str(folder), "files": files}, lambda: escape("\n".join(lines)))
