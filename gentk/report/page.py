@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 from .. import distribution
 from ..evaluation.comparing import Comparison
-from ..text import harmless
+from ..text import harmless, one_line
 from . import notes, numbers
 from .chart import Chart, chart
 from .inlining import inlined
 from .looks import REAL, Look, legend, looks
-from .table import ARROW, BETTER, Cell, Column, columns_of, rows_of
+from .table import ARROW, BETTER, NAME, Cell, Column, columns_of, rows_of
 
 if TYPE_CHECKING:
     import PIL.Image
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+UNIT = 20  # letters of a unit
 NONE = ' class="none"'
 DARK, SMALL = "screen and (prefers-color-scheme: dark)", "screen and (max-width: 600px)"
 
@@ -90,9 +91,9 @@ def _scores(found: Comparison) -> Iterator[str]:
 
 
 def _head(column: Column) -> str:
-    unit = f" ({escaped(column.unit)})" if column.unit else ""
+    unit = f" ({escaped(one_line(column.unit, UNIT))})" if column.unit else ""
     arrow = f'<span aria-hidden="true"> {ARROW[column.better]}</span>'
-    return f'<th scope="col">{escaped(column.name)}{unit}<small>{BETTER[column.better]}{arrow}</small></th>'
+    return f'<th scope="col">{broken(one_line(column.name, NAME))}{unit}<small>{BETTER[column.better]}{arrow}</small></th>'
 
 
 def _td(column: str, text: str) -> str:

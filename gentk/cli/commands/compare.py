@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT = Path("compare.html")
 Several = Annotated[
-    list[str], Argument(metavar="WEIGHTS…", help="Two or more: a folder or run, a plugin, PLUGIN/RECIPE, or USER/REPO of the Hub.")
+    list[str], Argument(metavar="WEIGHTS", help="Two or more: a folder or run, a plugin, PLUGIN/RECIPE, or USER/REPO of the Hub.")
 ]
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
