@@ -142,7 +142,8 @@ def shown(found: Comparison) -> Iterator[str]:
         return
     size = len(found.examples)
     command = f"gentk sample -n {size} --seed {found.seed}"
-    yield f"Shown are samples 0 to {size - 1} of seed {found.seed}, as {command} draws them{_asked(found, drawn)}"
+    which = f"samples 0 to {size - 1}" if found.examples.data.modality in ("image", "points") else "the first samples"
+    yield f"Shown are {which} of seed {found.seed}, as {command} draws them{_asked(found, drawn)}"
 
 
 def _asked(found: Comparison, drawn: Sequence[Entry]) -> str:

@@ -139,7 +139,8 @@ def _look(look: Look) -> str:
     if look.picture is not None:
         return f"<figure>{caption}{_picture(look.picture, look.alt, [(DARK, look.night)] if look.night else [])}</figure>"
     if look.words:
-        return f"<figure>{caption}<pre>{escaped(look.words)}</pre></figure>"
+        words = f'<pre role="region" tabindex="0" aria-label="{escaped(look.alt)}">{escaped(look.words)}</pre>'
+        return f"<figure>{caption}{words}</figure>"
     return f'<figure>{caption}<p class="pale">{escaped(look.why)}</p></figure>'
 
 
