@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from gentk_metrics import pairwise
 from gentk_metrics.pairwise import squared_distances
 from plugins.metrics.tests.two_sets import measured, normal
 
@@ -34,6 +35,15 @@ def test_a_copy_has_all() -> None:
     for x in (normal(80, 3), normal(150, 300), normal(80, 3) + 1e5, normal(80, 3) * 1e-9):
         found = prdc(x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))], x)
         assert found == {"precision": 1, "recall": 1, "density": 1.2, "coverage": 1}
+
+
+def test_a_copy_has_all_however_products_are_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rounded(x: Tensor, y: Tensor) -> Tensor:
+        return squared_distances(x, y) * (1 + 1e-12 * torch.rand(len(x), len(y), dtype=torch.float64))
+
+    monkeypatch.setattr(pairwise, "squared_distances", rounded)
+    x = normal(80, 3)
+    assert prdc(x.flip(0), x) == {"precision": 1, "recall": 1, "density": 1.2, "coverage": 1}
 
 
 def test_a_set_that_repeats_itself_has_all() -> None:
