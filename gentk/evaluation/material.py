@@ -10,6 +10,7 @@ from ..errors import GentkError, UsageError
 from ..examples import fetch, some
 from ..inference import likelihood, reconstruction
 from ..inference.classification import log_prior
+from ..inference.likelihood import kind_of
 from ..inference.sampling import default_sampler
 from ..protocols import Batch, DataSpec, Featurizer, Likelihood, Sampler, Side, can
 from .cache import Cache
@@ -142,7 +143,8 @@ def _no_classes(request: Request, spec: DataSpec) -> str:
         return "examples have no label"
     if hasattr(model, "log_label"):
         return ""
-    return _why(lambda: log_prior(model)) or ("" if can(model, Likelihood) else "by the probability-flow ODE it takes long: gentk classify")
+    slow = "Bayes' rule with a likelihood that is only estimated takes long: ask for it by name"
+    return _why(lambda: log_prior(model)) or ("" if kind_of(model) == "exact" or "accuracy" in request.metrics else slow)
 
 
 def _own(request: Request) -> tuple[Rows | None, str]:

@@ -25,7 +25,8 @@ def log(folder: Path, losses: list[float]) -> Path:
 
 def test_each_column_is_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     full = one("gan", "mnist", Score(name="frechet", value=12.34, error=0.5, floor=2.0, examples=1000), Score(name="precision", value=0.9),
-               Score(name="recall", value=0.5, error=0.01), Score(name="nll", value=90.0, kind="bound"), Score(name="bits-per-dim", value=0.16),
+               Score(name="recall", value=0.5, error=0.01), Score(name="nll", value=90.0, kind="bound"),
+               Score(name="bits-per-dim", value=0.16),
                Score(name="obedience", value=0.987))  # fmt: skip
     bare = one("flow", "mnist")
     monkeypatch.setattr(families, "everyone", lambda: iter([full, bare, one("alone", "moons")]))

@@ -190,3 +190,9 @@ def test_what_is_hostile_here_would_do_harm_if_it_were_not_escaped() -> None:
     found.handle_starttag = lambda tag, attrs: seen.append(tag)  # type: ignore[method-assign]
     found.feed(f'<td class="{HOSTILE}">{harmless(HOSTILE)}</td>')
     assert "script" in seen and "img" in seen
+
+
+def test_the_page_itself_scrolls_in_one_direction() -> None:
+    """What is hidden from the eye stands absolutely, so that a table wider than the page would carry it outside, and the page along."""
+    text = page(two(POINTS))
+    assert re.search(r"\.hidden \{[^}]*position: absolute", text) and re.search(r"\.scroll \{[^}]*position: relative", text)

@@ -57,8 +57,8 @@ class Moments:
         """F (d, rank) of covariance = F Fᵀ, by Cholesky with pivots, which singular covariances pass."""
         # LAPACK wants columns first: the transpose of a symmetric matrix spares a copy
         triangle, pivots, rank, _ = dpstrf(self.covariance.numpy().T, lower=1)
-        factor = np.zeros((len(triangle), min(rank, self.n - 1)))
-        factor[pivots - 1] = np.tril(triangle)[:, : factor.shape[1]]
+        factor = np.empty((len(triangle), rank))
+        factor[pivots - 1] = np.tril(triangle)[:, :rank]
         return torch.from_numpy(factor)
 
 

@@ -57,6 +57,7 @@ def test_the_fast_way_for_many_dimensions_is_as_right(monkeypatch: pytest.Monkey
     x, y = normal(300, 50) * torch.logspace(0, -3, 50), normal(200, 50, 1) * torch.logspace(-3, 0, 50)
     accurate = value("frechet", x, y)
     monkeypatch.setattr(frechet, "ACCURATE", 0)
+    monkeypatch.delattr(torch.linalg, "svdvals")
     assert value("frechet", x, y) == pytest.approx(accurate, abs=1e-9)
     assert value("frechet", x, x) < 1e-6
 

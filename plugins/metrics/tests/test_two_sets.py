@@ -30,14 +30,16 @@ def test_parts_and_ranks_change_nothing(name: str) -> None:
     for size in (1, 7, 50):
         parted = fed(metric(name, **OPTIONS[name]), GENERATED, REAL, size)
         ranks = [fed(metric(name, **OPTIONS[name]), x, y, size) for x, y in zip(GENERATED.chunk(3), REAL.chunk(3), strict=True)]
-        states = [{key: tensor.clone() for key, tensor in rank.state().items()} for rank in ranks]
+        states = [rank.state() for rank in ranks]
+        kept = [{key: tensor.clone() for key, tensor in state.items()} for state in states]
         merged = metric(name, **OPTIONS[name])
-        for rank in ranks:
-            merged.merge(rank.state())
+        for state in states:
+            merged.merge(state)
         for found in (parted, merged):
             assert {key: score.value for key, score in told(found).items()} == pytest.approx(whole, abs=1e-9, rel=1e-9)
-        for rank, state in zip(ranks, states, strict=True):  # merging takes a copy
-            assert all(torch.equal(tensor, state[key]) for key, tensor in rank.state().items())
+        fed(ranks[0], GENERATED, REAL)
+        for state, before in zip(states, kept, strict=True):  # which neither merging nor what came after has changed
+            assert all(torch.equal(tensor, before[key]) for key, tensor in state.items())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,3 +95,17 @@ def test_blocks_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     whole = values(name)
     monkeypatch.setattr(pairwise, "TABLE", 130)  # pairs: two or three rows at once
     assert values(name) == pytest.approx(whole, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mmd", "prdc", "energy", "diversity"])
+def test_an_offset_costs_no_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = 0
+
+    def counted(rows: Tensor) -> Tensor:
+        nonlocal again
+        again += len(rows) * (rows.shape[1] == 8)  # differences of features
+        return rows.square()
+
+    monkeypatch.setattr(Tensor, "square_", counted)
+    values(name, normal(500, 8) + 1e5, normal(500, 8, 1) + 1e5)
+    assert 0 < again < 1020  # a row and itself, and few pairs besides
