@@ -25,12 +25,12 @@ AMOUNTS = (0.0, 0.05, 0.2, 0.5)
 
 
 def damaged(model: Any, amount: float) -> Any:
-    """Its floating parameters with Gaussian noise of `amount` times the root mean square of each tensor."""
+    """Its numbers, also those fitted without gradients, with Gaussian noise of `amount` times each tensor's deviation."""
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for tensor in model.parameters():
+        for tensor in model.state_dict().values():
             if tensor.is_floating_point():
-                scale = amount * tensor.double().square().mean().sqrt().item()
+                scale = amount * (tensor.double().std(correction=0) if tensor.numel() > 1 else tensor.double().abs()).item()
                 tensor.add_(scale * torch.randn(tensor.shape, generator=noise).to(tensor))
     return model
 

@@ -65,7 +65,8 @@ class Rows:
 
 def drawn(model: Any, n: int, *, seed: int, sampler: Sampler, cond: Mapping[str, Any], cache: Cache) -> Rows:
     """Samples 0 … n − 1 of a seed, with "seconds" () that drawing each part took."""
-    key = digest(key_of(model), _settings(sampler), json.dumps({"cond": {k: str(v) for k, v in cond.items()}, "seed": seed}))
+    asked = [digest(name, {"": value} if isinstance(value, Tensor) else repr(value)) for name, value in sorted(cond.items())]
+    key = digest(key_of(model), _settings(sampler), json.dumps([seed, *asked]))  # repr says all of a list, and cuts a long tensor
 
     def draw(rows: range) -> dict[str, Tensor]:
         start = time.perf_counter()

@@ -260,3 +260,17 @@ def test_what_a_metric_wants_looked_at_is_shown(meter: Path, monkeypatch: pytest
     assert torch.equal(seen["x"][0], train[train[:, 0].argmax()])
     (score,) = found.scores
     assert score.value == 0 and score.floor == 0, "the floor's examples are of the training split, and not compared with themselves"
+
+
+def test_samples_asked_for_otherwise_are_others(tmp_path: Path) -> None:
+    """Also where two long tensors are written alike."""
+    from gentk.evaluation.cache import Cache
+
+    model, sampler = gentk.load("classical/gmm"), gentk.sampler("direct")
+    labels = torch.zeros(3000, dtype=torch.long)
+    other = labels.clone()
+    other[100:250] = 1
+    assert str(labels) == str(other)
+    found = [rows.drawn(model, 3000, seed=0, sampler=sampler, cond={"label": label}, cache=Cache(tmp_path)).part(range(250))["label"]
+             for label in (labels, other)]  # fmt: skip
+    assert not torch.equal(found[0], found[1])
