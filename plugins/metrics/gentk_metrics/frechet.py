@@ -54,9 +54,12 @@ class Moments:
         return self.scatter / (self.n - 1)
 
     def factor(self) -> Tensor:
-        """F (d, rank) of covariance = F Fᵀ: Cholesky's, and with pivots where the covariance is singular."""
+        """F (d, rank) of covariance = F Fᵀ: Cholesky's, and with pivots where the covariance is singular.
+
+        What remains of a variance below `rounding` is none: its root, 1e-8, would be an error of the distance.
+        """
         covariance = self.covariance
-        rounding = len(covariance) * torch.finfo(covariance.dtype).eps * covariance.diagonal().max()
+        rounding = (len(covariance) + 50) * torch.finfo(covariance.dtype).eps * covariance.diagonal().max()
         whole: Tensor
         whole, failed = torch.linalg.cholesky_ex(covariance)
         if not failed and whole.diagonal().square().min() > rounding:
