@@ -54,9 +54,18 @@ class Moments:
         return self.scatter / (self.n - 1)
 
     def factor(self) -> Tensor:
-        """F (d, rank) of covariance = F Fᵀ, by Cholesky with pivots, which singular covariances pass."""
+        """F (d, rank) of covariance = F Fᵀ: Cholesky's, and with pivots where the covariance is singular.
+
+        What remains of a variance below `rounding` is none: its root, 1e-8, would be an error of the distance.
+        """
+        covariance = self.covariance
+        rounding = (len(covariance) + 50) * torch.finfo(covariance.dtype).eps * covariance.diagonal().max()
+        whole: Tensor
+        whole, failed = torch.linalg.cholesky_ex(covariance)
+        if not failed and whole.diagonal().square().min() > rounding:
+            return whole
         # LAPACK wants columns first: the transpose of a symmetric matrix spares a copy
-        triangle, pivots, rank, _ = dpstrf(self.covariance.numpy().T, lower=1)
+        triangle, pivots, rank, _ = dpstrf(covariance.numpy().T, tol=float(rounding), lower=1)
         factor = np.empty((len(triangle), rank))
         factor[pivots - 1] = np.tril(triangle)[:, :rank]
         return torch.from_numpy(factor)
