@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from gentk.errors import GentkError
 from gentk.host import lookup
 from gentk.protocols import Score
+from gentk.report.numbers import duration
 from gentk.weights.card.scores import Metrics, metrics_of
 
 ROOT = Path(__file__).parents[1]
@@ -167,7 +168,7 @@ def section(one: Shipped) -> Iterator[str]:
     if (found := metrics_of(one.folder)) is not None:
         yield table(list(rows(one, found)))
         if found.seconds_per_sample is not None:
-            yield f"{found.seconds_per_sample:.3g} seconds a sample, on two cores of a shared Xeon."
+            yield f"A sample takes {duration(found.seconds_per_sample)}, on one or two busy cores of a shared Xeon."
     yield f"```\n{'gentk sample' if drawable(one) else 'gentk inspect'} {one.words if drawable(one) else one.name}\n```"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,19 +15,31 @@ from ..weights.digest import digest
 
 
 class Kin(NamedTuple):
-    """Shipped weights with their figures, one score by each name, that of the most examples. `stability`: see `stability_of`."""
+    """Shipped weights with all their figures. `stability`: see `stability_of`."""
 
     plugin: str
     recipe: str
     summary: str
     dataset: str
-    scores: dict[str, Score]
+    figures: Sequence[Score]
     seconds: float | None
     stability: float | None
 
     @property
     def name(self) -> str:
         return f"{self.plugin}/{self.recipe}"
+
+    def scores(self, n: int | None) -> dict[str, Score]:
+        """One of each name: of n examples, else of the most."""
+        found = sorted(self.figures, key=lambda score: (score.examples == n, score.examples or 0))
+        return {score.name: score for score in found}
+
+
+def common(them: Sequence[Kin], name: str = "frechet") -> int | None:
+    """The most examples that this score of all who have it was measured on; None where there is no such number."""
+    counts = [{score.examples for score in one.figures if score.name == name} for one in them]
+    shared = set.intersection(*found) if (found := [count for count in counts if count]) else set()
+    return max((n for n in shared if n is not None), default=None)
 
 
 def kin(dataset: str | None = None) -> dict[str, list[Kin]]:
@@ -47,11 +59,10 @@ def kin(dataset: str | None = None) -> dict[str, list[Kin]]:
 
 def everyone() -> Iterator[Kin]:
     """All weights of installed plugins whose figures are of these very numbers."""
-    for plugin in lookup.host().names():
-        for recipe, spec in lookup.specs("recipes", plugin).items() if lookup.host().plugins[plugin].status == "ok" else ():
-            if spec.weights and (found := figures(folder := lookup.weights_path(plugin, recipe))) is not None:
-                scores = {score.name: score for score in sorted(found.scores, key=lambda score: score.examples or 0)}
-                yield Kin(plugin, recipe, spec.summary, found.dataset.name, scores, found.seconds_per_sample, stability_of(folder))
+    for plugin, spec in lookup.host().ask_all("gentk_recipes"):
+        if spec.weights and (found := figures(folder := lookup.weights_path(plugin.name, spec.name))) is not None:
+            measured = found.dataset.name, found.scores, found.seconds_per_sample
+            yield Kin(plugin.name, spec.name, spec.summary, *measured, stability_of(folder))
 
 
 def figures(folder: Path) -> Metrics | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..evaluation.families import Kin
+from ..evaluation.families import Kin, common
 from ..protocols import Score
 from ..weights.card.markdown import plain, table
 from . import numbers
 
 HEAD = ("weights", "training stability", "quality", "diversity", "speed", "likelihood", "control")
 NONE = "–"
+Scores = Mapping[str, Score]
 READING = (
     "Quality: the Fréchet distance and, in brackets, its floor; precision. Diversity: recall and coverage. Speed: seconds a sample. "
     "Likelihood: of held-out examples, exact, a bound or an estimate. Control: the share of samples of the class that was asked for. "
@@ -20,17 +21,24 @@ READING = (
 
 
 def rows(them: Sequence[Kin]) -> list[tuple[str, ...]]:
-    """A row for each."""
-    return [(one.name, stability(one), quality(one), diversity(one), numbers.duration(one.seconds) or NONE, likelihood(one), control(one))
-            for one in them]  # fmt: skip
+    """A row for each of which something is known, at one n where all share one."""
+    n = common(them)
+    found: list[tuple[str, ...]] = []
+    for one in them:
+        scores = one.scores(n)
+        speed = numbers.duration(one.seconds) or NONE
+        row = (stability(one), quality(scores), diversity(scores), speed, likelihood(scores), control(scores))
+        if set(row) != {NONE}:
+            found.append((one.name, *row))
+    return found
 
 
 def stability(one: Kin) -> str:
     return NONE if one.stability is None else f"lost {one.stability:.0%}"
 
 
-def quality(one: Kin) -> str:
-    distance, sure = one.scores.get("frechet"), one.scores.get("precision")
+def quality(scores: Scores) -> str:
+    distance, sure = scores.get("frechet"), scores.get("precision")
     if distance is None:
         return NONE
     floor = f" ({numbers.value(distance.floor)})" if distance.floor is not None else ""
@@ -38,21 +46,21 @@ def quality(one: Kin) -> str:
     return f"{said(distance)}{floor}" + (f", precision {said(sure)}" if sure else "") + count
 
 
-def diversity(one: Kin) -> str:
-    found = [f"{name} {said(score)}" for name in ("recall", "coverage") if (score := one.scores.get(name))]
+def diversity(scores: Scores) -> str:
+    found = [f"{name} {said(score)}" for name in ("recall", "coverage") if (score := scores.get(name))]
     return ", ".join(found) or NONE
 
 
-def likelihood(one: Kin) -> str:
-    found = one.scores.get("nll")
+def likelihood(scores: Scores) -> str:
+    found = scores.get("nll")
     if found is None:
         return NONE
-    bits = one.scores.get("bits-per-dim")
+    bits = scores.get("bits-per-dim")
     return f"{found.kind}, {'≤ ' if found.kind == 'bound' else ''}" + (f"{said(bits)} bits per number" if bits else f"{said(found)} nats")
 
 
-def control(one: Kin) -> str:
-    found = one.scores.get("obedience")
+def control(scores: Scores) -> str:
+    found = scores.get("obedience")
     return f"class obeyed {found.value:.1%}" if found else NONE
 
 

@@ -79,7 +79,7 @@ def test_empty_cells_are_filled_and_full_ones_stay(capsys: pytest.CaptureFixture
     ("line", "word"),
     [
         (["classify", "--weights", "ddpm/swiss-roll"], "without labels"),
-        (["classify", "--weights", "ddpm/mnist-classifier"], "no likelihood"),
+        (["classify", "--weights", "classical/copula"], "no likelihood"),
         (["classify", *MOONS, "--out", "c.png"], ".csv"),
         (["classify", "--weights", "ddpm/moons", "-o", "step=3"], "did you mean 'steps'"),
         (["classify", "--weights", "ddpm/moons", "--label", "1"], "--label"),

@@ -15,7 +15,7 @@ from gentk.report.families import HEAD, markdown, rows
 
 
 def one(recipe: str, dataset: str, *scores: Score) -> Kin:
-    return Kin("made", recipe, "", dataset, {score.name: score for score in scores}, 0.002, None)
+    return Kin("made", recipe, "", dataset, scores, 0.002, None)
 
 
 def log(folder: Path, losses: list[float]) -> Path:
@@ -42,6 +42,15 @@ def test_each_column_is_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> No
         kin("mnits")
 
 
+def test_distances_are_compared_at_one_n() -> None:
+    def at(*counts: int) -> list[Score]:
+        return [Score(name="frechet", value=float(n), examples=n) for n in counts]
+
+    them = [one("a", "mnist", *at(1000, 10_000)), one("b", "mnist", *at(1000)), one("c", "mnist", Score(name="nll", value=1.0))]
+    assert [row[2].split()[0] for row in rows(them)] == ["1000,", "1000,", "–"]
+    assert [row[2].split()[0] for row in rows(them[:1])] == ["1e+04,"]
+
+
 def test_stability_is_what_a_training_lost_again(tmp_path: Path) -> None:
     assert stability_of(tmp_path) is None
     assert stability_of(log(tmp_path, [4.0, 3.0, 2.0])) == 0
@@ -62,3 +71,9 @@ def test_figures_of_other_weights_do_not_count(tmp_path: Path) -> None:
     assert families.figures(folder) is not None
     (folder / "metrics.json").write_text("[]")
     assert families.figures(folder) is None
+
+
+def test_shipped_weights_are_found() -> None:
+    names = {each.name for each in families.everyone()}
+    assert {"classical/gmm", "ddpm/mnist", "vae/mnist-conv"} <= names
+    assert {"ddpm/mnist", "vae/mnist-conv"} <= {each.name for each in kin("mnist")["mnist"]}

@@ -87,7 +87,7 @@ def test_weights_of_a_plugin_bring_their_recipe(hub: Hub, me: Any, tmp_path: Pat
     me.chdir(tmp_path)
     Path("classical/markov").mkdir(parents=True)  # somebody's folder that is no weights
     done = push("classical/markov", "user/markov")
-    assert set(done.files) == {"config.json", "model.safetensors", "recipe.toml", "samples/preview.txt", "README.md"}
+    assert set(done.files) == {"config.json", "model.safetensors", "metrics.json", "recipe.toml", "samples/preview.txt", "README.md"}
     assert hub.repos["user/markov"].files()["samples/preview.txt"].decode().split("\n")[0] in card(hub, "user/markov")
     assert not (weights_path("classical", "markov") / "README.md").exists() and not list(Path("classical/markov").iterdir())
     assert push("classical/markov", "user/markov").files == ()
@@ -95,7 +95,7 @@ def test_weights_of_a_plugin_bring_their_recipe(hub: Hub, me: Any, tmp_path: Pat
 
 def test_what_draws_nothing_has_no_preview(hub: Hub, me: Any) -> None:
     done = push("vae/ae-mnist", "user/ae")
-    assert set(done.files) == {"config.json", "model.safetensors", "recipe.toml", "README.md"}
+    assert set(done.files) == {"config.json", "model.safetensors", "metrics.json", "recipe.toml", "README.md"}
     assert done.command == "gentk inspect user/ae" and "widget" not in card(hub, "user/ae")
 
 
