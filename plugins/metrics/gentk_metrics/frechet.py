@@ -53,6 +53,11 @@ class Moments:
         """(d, d), unbiased, as all published FIDs have it."""
         return self.scatter / (self.n - 1)
 
+    @property
+    def variance(self) -> Tensor:
+        """Of all features together: tr covariance."""
+        return self.scatter.trace() / (self.n - 1)
+
     def factor(self) -> Tensor:
         """F (d, rank) of covariance = F Fᵀ: Cholesky's, and with pivots where the covariance is singular.
 
@@ -77,7 +82,7 @@ def squared_frechet(a: Moments, b: Moments) -> float:
     With Σ = F Fᵀ the last trace is the sum of the singular values of F_aᵀ F_b: real, not negative, and found several times faster than the
     eigenvalues of Σ_a Σ_b, which is not symmetric.
     """
-    spread = a.covariance.trace() + b.covariance.trace()
+    spread = a.variance + b.variance
     product = a.factor().T @ b.factor()
     if max(product.shape) > ACCURATE:
         product = product.T if len(product) < product.shape[1] else product
@@ -123,7 +128,7 @@ class Frechet:
         found = self._moments.get(side)
         if found is None or found.n < 2:
             raise too_few("frechet", side, found.n if found else 0, 2)
-        if not float(found.covariance.trace()) < LARGEST**2:
+        if not float(found.variance) < LARGEST**2:
             raise GentkError(f"frechet: features of {side} examples are {NOT_FINITE}: look at these examples")
         return found
 
