@@ -1,4 +1,4 @@
-"""How far apart the samples lie."""
+"""Mean distance between samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .sides import Sides, score
 
 
 class Diversity(Sides):
-    """The mean distance between two distinct generated examples: 0 of a collapsed model. Best where it is that of real examples."""
+    """Mean distance between two distinct generated examples; 0 for a collapsed model. The closer to that of real examples, the better."""
 
     name = "diversity"
 

@@ -1,4 +1,4 @@
-"""The Fréchet distance of two Gaussians (Dowson & Landau 1982; Heusel et al., arXiv:1706.08500), and its limit for endless samples."""
+"""Fréchet distance of two Gaussians (Dowson & Landau 1982; Heusel et al., arXiv:1706.08500), and its extrapolation to endless samples."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from gentk.protocols import Batch, DataSpec, Score, Side
 
 from .sides import LARGEST, NOT_FINITE, Sides, score, too_few
 
-ACCURATE = 512  # dimensions up to which singular values are computed as such; beyond, from the square: half the digits, a third of the time
-SIZES = 15  # of the extrapolation, as Chong and Forsyth have it
+ACCURATE = 512  # most dimensions for an SVD; above, eigenvalues of the square take a third of the time and lose half of the digits
+SIZES = 15  # numbers of samples in the extrapolation, as in the paper
 
 
 @dataclass
 class Moments:
     """Count, mean (d,) and scatter Σ (x − mean)(x − mean)ᵀ (d, d) of rows, float64.
 
-    Merged as by Chan, Golub and LeVeque (1979), so that an offset of the rows costs no digits.
+    Merging follows Chan, Golub and LeVeque (1979): an offset of the rows costs no digits.
     """
 
     n: int
@@ -33,7 +33,7 @@ class Moments:
 
     @classmethod
     def of(cls, x: Tensor) -> Moments:
-        """Of rows x (n, d), n ≥ 1."""
+        """The moments of rows x (n, d), n ≥ 1."""
         x = x.double()
         mean = x.mean(0)
         centred = x - mean
@@ -50,18 +50,18 @@ class Moments:
 
     @property
     def covariance(self) -> Tensor:
-        """(d, d), unbiased, as all published FIDs have it."""
+        """(d, d), divided by n − 1, as published FIDs are."""
         return self.scatter / (self.n - 1)
 
     @property
     def variance(self) -> Tensor:
-        """Of all features together: tr covariance."""
+        """The trace of the covariance."""
         return self.scatter.trace() / (self.n - 1)
 
     def factor(self) -> Tensor:
-        """F (d, rank) of covariance = F Fᵀ: Cholesky's, and with pivots where the covariance is singular.
+        """F (d, rank) with covariance = F Fᵀ, by Cholesky; with pivoting if the covariance is singular.
 
-        What remains of a variance below `rounding` is none: its root, 1e-8, would be an error of the distance.
+        A remaining variance below `rounding` is set to 0: it is noise of about 1e-16, and its root would be an error of 1e-8.
         """
         covariance = self.covariance
         rounding = (len(covariance) + 50) * torch.finfo(covariance.dtype).eps * covariance.diagonal().max()
@@ -69,7 +69,7 @@ class Moments:
         whole, failed = torch.linalg.cholesky_ex(covariance)
         if not failed and whole.diagonal().square().min() > rounding:
             return whole
-        # LAPACK wants columns first: the transpose of a symmetric matrix spares a copy
+        # LAPACK wants column-major order: transposing a symmetric matrix avoids a copy
         triangle, pivots, rank, _ = dpstrf(covariance.numpy().T, tol=float(rounding), lower=1)
         factor = np.empty((len(triangle), rank))
         factor[pivots - 1] = np.tril(triangle)[:, :rank]
@@ -77,10 +77,10 @@ class Moments:
 
 
 def squared_frechet(a: Moments, b: Moments) -> float:
-    """|μ_a − μ_b|² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) of moments with n ≥ 2. What rounding makes negative is 0.
+    """|μ_a − μ_b|² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) of moments with n ≥ 2; negative rounding errors are set to 0.
 
-    With Σ = F Fᵀ the last trace is the sum of the singular values of F_aᵀ F_b: real, not negative, and found several times faster than the
-    eigenvalues of Σ_a Σ_b, which is not symmetric.
+    With Σ = F Fᵀ, tr (Σ_a Σ_b)^½ is the sum of the singular values of F_aᵀ F_b. These are real and not negative, and take less than half
+    of the time of the eigenvalues of Σ_a Σ_b, which is not symmetric.
     """
     spread = a.variance + b.variance
     product = a.factor().T @ b.factor()
@@ -93,9 +93,10 @@ def squared_frechet(a: Moments, b: Moments) -> float:
 
 
 class Frechet:
-    """Fréchet distance of the Gaussians with the features' means and covariances, squared: FID, if the features are Inception's.
+    """Squared Fréchet distance of two Gaussians with the features' means and covariances: FID if the features are Inception's.
 
-    Keeps count, mean and scatter of each side, (d, d), and no rows. Biased upwards by about 1/n: compare equal numbers of examples only.
+    Keeps the count, mean (d,) and scatter (d, d) of each side, no rows. The bias is positive and falls as 1/n: compare values at equal
+    numbers of examples only.
     """
 
     def __init__(self, data: DataSpec) -> None:
@@ -138,10 +139,11 @@ class Frechet:
 
 
 class FrechetInfinity(Sides):
-    """Fréchet distance of endless samples (Chong & Forsyth, arXiv:1911.07023), squared.
+    """Squared Fréchet distance, extrapolated to endless samples (Chong & Forsyth, arXiv:1911.07023).
 
-    Distances of 15 numbers N of samples to all real examples; a line in 1/N is fitted, and its intercept is the score: the bias of few
-    samples, which differs from model to model, is gone. That of few real examples stays. May be negative.
+    Fits a line in 1/N to the distances between N samples, at 15 values of N, and all real examples; the score is the intercept. This
+    removes the bias of finitely many samples, which differs between models. The bias of finitely many real examples remains. The score
+    may be negative.
     """
 
     name = "frechet-infinity"
@@ -149,7 +151,7 @@ class FrechetInfinity(Sides):
     def compute(self) -> Score:
         generated, real = self.both()
         n, d = generated.shape
-        first = max(n // 10, min(2 * d, n // 2))  # below d rows the covariance is singular and the bias no line in 1/N
+        first = max(n // 10, min(2 * d, n // 2))  # the bias is not linear in 1/N where the covariance is singular, below d rows
         sizes = np.linspace(first, n, SIZES).astype(int)
         if first < 2 or len(np.unique(sizes)) < SIZES:
             raise too_few(self.name, "generated", n, 2 * SIZES)
@@ -160,6 +162,6 @@ class FrechetInfinity(Sides):
                 moments.merge(Moments.of(shuffled[low:high]))
             values.append(squared_frechet(moments, whole))
         line = linregress(1 / sizes, values)
-        # the intercept's own standard error is no error of the score, being three times too small: all sizes share their rows
+        # no error: all sizes share rows, so the intercept's standard error is three times smaller than the score's deviation
         parameters = {"sizes": SIZES, "from": int(first)}
         return score(self.name, float(line.intercept), ["torch", "scipy"], parameters=parameters)

@@ -1,4 +1,4 @@
-"""Maximum mean discrepancies (Gretton et al. 2012): of a cubic kernel, KID, and of Gaussian ones. Squared, unbiased."""
+"""Squared maximum mean discrepancy (Gretton et al. 2012), unbiased: with a cubic kernel, KID, and with Gaussian kernels."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .options import KIDOptions, MMDOptions
 from .pairwise import Kernel, mean_among, mean_between, squared_distances
 from .sides import Sides, score
 
-JUDGED = 2000  # real rows whose distances' median is the bandwidth
-WIDTHS = 5  # of Gaussian kernels, each twice the one before, the median in the middle
+JUDGED = 2000  # real rows for the median distance, at most
+WIDTHS = 5  # Gaussian kernels, each twice as wide as the one before, the median in the middle
 
 
 def squared_mmd(kernel: Kernel, x: Tensor, y: Tensor) -> float:
-    """E k(x, x') + E k(y, y') − 2 E k(x, y) of rows (n, d) and (m, d), n, m ≥ 2, without pairs of a row with itself: unbiased."""
+    """E k(x, x') + E k(y, y') − 2 E k(x, y) of rows (n, d) and (m, d), n, m ≥ 2, without pairs of a row and itself."""
     return mean_among(kernel, x) + mean_among(kernel, y) - 2 * mean_between(kernel, x, y)
 
 
@@ -34,9 +34,9 @@ def cubic(x: Tensor, y: Tensor) -> Tensor:
 class KID(Sides):
     """Kernel distance (Bińkowski et al., arXiv:1801.01401): squared MMD with the kernel (xᵀy/d + 1)³. May be negative.
 
-    The mean over random subsets of equal size, the same ones each time; where a side has fewer rows than a subset, all rows once.
-    Published figures are "mean ± deviation over the subsets"; the error here is the mean's. Subsets that share rows are no independent
-    draws, so it is the deviation over √subsets or, if that is more, over √(rows / rows of a subset).
+    The score is the mean over random subsets, drawn with a fixed seed. If a side has fewer rows than a subset, all rows are used once.
+    Published figures give the deviation over the subsets, while the error here is that of the mean: the deviation divided by √subsets,
+    or by √(rows / subset_size) if that is smaller, since subsets that share rows are not independent.
     """
 
     name = "kid"
@@ -65,10 +65,10 @@ class KID(Sides):
 
 
 class MMD(Sides):
-    """Squared MMD with Gaussian kernels exp(−|x − y|²/2σ²), summed. May be negative; not more than 2 a kernel.
+    """Squared MMD with a sum of Gaussian kernels exp(−|x − y|²/2σ²). May be negative; at most 2 for each kernel.
 
-    σ is the option `bandwidth`, or ¼, ½, 1, 2 and 4 times the median distance of real examples: of real ones only, so that every model is
-    measured with the same kernel.
+    σ is the option `bandwidth`, or ¼, ½, 1, 2 and 4 times the median distance of real examples. Generated ones do not count, so that all
+    models are measured with the same kernel.
     """
 
     name = "mmd"
@@ -90,7 +90,7 @@ class MMD(Sides):
         chosen = np.random.default_rng(0).permutation(len(real))[:JUDGED]
         median = float(np.median(pdist(real.numpy()[chosen])))
         if median == 0:
-            raise GentkError("mmd: half of the real examples are equal, and their median distance 0: set the option bandwidth")
+            raise GentkError("mmd: the median distance between real examples is 0: set the option bandwidth")
         return median
 
 

@@ -14,18 +14,22 @@ from .options import PRDCOptions
 from .pairwise import blocks
 from .sides import Sides, score
 
-SLACK = 1 + 1e-9  # of a squared radius: more than its rounding, so that what lies on a ball's rim is inside whatever product it came from
+SLACK = 1 + 1e-9  # factor of squared radii, above their rounding errors: a point on the boundary of a ball is always inside
 
 
 class PRDC(Sides):
-    """Balls around each row of a set, as far as its k-th nearest neighbour in the set, itself not counted; the rim belongs to the ball.
+    """Four scores from the closed balls around each example whose radius is the distance to its k-th nearest neighbour on its side.
 
-    precision: share of generated examples in a ball around a real one. recall: share of real ones in a ball around a generated one.
-    density: how many real balls hold a generated example, over k. coverage: share of real balls that hold a generated example.
+    An example is not its own neighbour.
 
-    An outlier's ball covers much: a high precision beside a low coverage means nothing. All are 1 on average for endless samples of the
-    examples' own law. A copy of the real examples has density (k + 1)/k, since each example lies in its own ball as well. Real examples
-    that repeat themselves have balls of radius 0, which hold their copies; prdc, whose balls have no rim, says 0 of those.
+    - precision: share of generated examples inside some real ball
+    - recall: share of real examples inside some generated ball
+    - density: mean number of real balls around a generated example, divided by k
+    - coverage: share of real balls that contain a generated example
+
+    The ball of an outlier is large: read precision together with coverage. If both sides follow the same law, density is 1 on average
+    and coverage 1 − 2^(−k). A copy of the real examples has density (k + 1)/k, since each example also lies in its own ball. Balls of
+    repeated real examples have radius 0 and contain their copies, unlike those of the package prdc, which are open.
     """
 
     name = "prdc"

@@ -1,4 +1,4 @@
-"""Functions of all pairs of rows, in blocks, so that memory stays bounded."""
+"""Distances and kernels of all pairs of rows, in blocks of bounded memory."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 TABLE = 1 << 22  # pairs in memory at once
-CANCELLED = 1e-3  # of |x|² + |y|²: a squared distance below it has lost three digits to the matrix product and more
+CANCELLED = 1e-3  # share of |x|² + |y|² below which a squared distance from a matrix product has lost three digits
 
 Kernel = Callable[[Tensor, Tensor], Tensor]  # (n, d), (m, d) → (n, m)
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """|x − y|² of rows (n, d) and (m, d) float64: (n, m), each right to about 1e-12 of itself, and 0 between equal rows.
+    """|x − y|² of all pairs of rows (n, d) and (m, d), float64: (n, m), with a relative error of about 1e-12; equal rows give 0.
 
-    Most come from a matrix product, as |x|² + |y|² − 2xᵀy; those that cancel are computed again from the difference. Rows that lie far
-    from 0 all cancel, which is slow: subtract a common centre before.
+    Most are computed by a matrix product, as |x|² + |y|² − 2xᵀy. Pairs for which this cancels are computed again from x − y, which is
+    slow: subtract a common centre first, or all pairs of rows far from 0 cancel.
     """
     scale = x.square().sum(1)[:, None] + y.square().sum(1)
     found = torch.addmm(scale, x, y.T, alpha=-2)
@@ -30,12 +30,12 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def distances(x: Tensor, y: Tensor) -> Tensor:
-    """|x − y|, as `squared_distances`."""
+    """|x − y| of all pairs of rows, see `squared_distances`."""
     return squared_distances(x, y).sqrt_()
 
 
 def blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Squared distances of all rows of x (n, d) to all of y (m, d): which rows of x, and (rows, m)."""
+    """Squared distances from x (n, d) to all of y (m, d), block by block: the rows of x, and the distances (rows, m)."""
     centre = y.mean(0)
     x, y = x - centre, y - centre
     for rows in _slices(len(x), len(y)):

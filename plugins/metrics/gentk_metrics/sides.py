@@ -1,4 +1,4 @@
-"""What the distances between two sets of features have in common: their rows, checked."""
+"""The base of distances between two sets of features: checks the rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def too_few(metric: str, side: Side, n: int, least: int) -> GentkError:
 class Sides(Collected):
     """A metric that keeps the features of all rows, (n, d) float64 of each side."""
 
-    name: ClassVar[str]  # in error messages: that of the spec
+    name: ClassVar[str]  # of the spec, for error messages
     keeps = ("features",)
 
     def side(self, side: Side, least: int = 2) -> Tensor:

@@ -1,4 +1,4 @@
-"""Distances by transport: Wasserstein's, exact and over directions, and the energy distance."""
+"""Wasserstein distances, exact and sliced, and the energy distance."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .options import SlicedOptions
 from .pairwise import distances, mean_among, mean_between
 from .sides import Sides, score
 
-MOST = 2000  # rows of a side that an exact plan is computed for, in a second or two: its time grows with their cube
+MOST = 2000  # rows of a side for an exact plan, which takes a second or two; the time grows with their cube
 
 
 class W2(Sides):
-    """Exact 2-Wasserstein distance of the two sets of points (Peyré & Cuturi 2019), of the first 2,000 rows of each side at most.
+    """Exact 2-Wasserstein distance between the first 2,000 rows of each side (Peyré & Cuturi 2019).
 
-    Two samples of one law of d dimensions are about n^(−1/d) apart: compare with the floor, at the same number of rows.
+    The distance between two samples of the same law falls only as n^(−1/d): compare with the floor.
     """
 
     name = "w2"
@@ -32,7 +32,7 @@ class W2(Sides):
         parameters = {"rows": MOST} if max(len(generated), len(real)) > MOST else {}
         cost = cdist(generated[:MOST].numpy(), real[:MOST].numpy(), "sqeuclidean")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # told below
+            warnings.simplefilter("ignore")  # checked below
             squared, log = ot.emd2([], [], cost, numItermax=10_000_000, log=True)
         if log["warning"]:
             raise GentkError(f"w2: POT found no transport plan: {log['warning']}")
@@ -41,7 +41,7 @@ class W2(Sides):
 
 
 class SlicedW2(Sides):
-    """Sliced 2-Wasserstein distance (Bonneel et al. 2015): of the projections on random directions, the root of the mean square."""
+    """Sliced 2-Wasserstein distance (Bonneel et al. 2015): the root mean square over random directions, drawn with a fixed seed."""
 
     name = "sliced-w2"
 
@@ -58,10 +58,9 @@ class SlicedW2(Sides):
 
 
 class Energy(Sides):
-    """Energy distance 2 E|X − Y| − E|X − X'| − E|Y − Y'| (Székely & Rizzo 2013), the square of scipy's and twice geomloss's.
+    """Energy distance 2 E|X − Y| − E|X − X'| − E|Y − Y'| (Székely & Rizzo 2013): the square of scipy's, twice geomloss's.
 
-    A V-statistic: pairs of a row with itself count, so it is never negative, and of two samples of one law it is about
-    E|X − X'| (1/n + 1/m).
+    A V-statistic: pairs of a row and itself count. It is not negative, and about E|X − X'| (1/n + 1/m) for two samples of the same law.
     """
 
     name = "energy"

@@ -15,15 +15,15 @@ from gentk.protocols import Score
 from .sides import Sides, score
 
 FOLDS = 5
-MOST = 5000  # rows of a side, for the error 0.005: more take long
+MOST = 5000  # rows of a side, for an error of 0.005
 
 
 class C2ST(Sides):
-    """Accuracy of a classifier, on held-out rows, that tells generated examples from real ones: 0.5 where it cannot, 1 at worst.
+    """Held-out accuracy of a classifier that tells generated examples from real ones: 0.5 at best, 1 at worst.
 
-    Gradient-boosted trees, cross-validated in 5 folds on as many rows of either side, 5,000 at most. Trees, since they need no scale and
-    find both a shift and a missing mode, in 2 dimensions as in 64. A lower bound of what the best classifier reaches. The error is
-    binomial.
+    Gradient-boosted trees, cross-validated in 5 folds on equally many rows of both sides, at most 5,000 each. Trees do not depend on the
+    features' scales, and detect a shift as well as a missing mode, in 2 dimensions and in 64. A better classifier may reach a higher
+    accuracy. The error is binomial.
     """
 
     name = "c2st"
@@ -33,7 +33,7 @@ class C2ST(Sides):
         rng, n = np.random.default_rng(0), min(len(generated), len(real), MOST)
         x, y = (side[rng.permutation(len(side))[:n]] for side in (generated, real))
         rows, labels = np.concatenate([x, y]), np.repeat([1, 0], n)
-        # the trees stop early by themselves: by default they do so for more than 10,000 rows only
+        # by default, early stopping is on above 10,000 rows only
         trees = HistGradientBoostingClassifier(max_iter=200, max_leaf_nodes=15, early_stopping=True, random_state=0)
         told = cross_val_predict(trees, rows, labels, cv=PredefinedSplit(folds(x, y)))
         value = float((told == labels).mean())
@@ -42,10 +42,10 @@ class C2ST(Sides):
 
 
 def folds(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[Any]:
-    """The fold of each row of x, then of y, (n, d) both. Each fold has as many rows of x as of y, up to one.
+    """The fold of each row of x (n, d), then of y (n, d): (2n,). Each fold has equally many rows of x and of y.
 
-    A row and its copy on the other side share a fold. Apart, one would teach the classifier the wrong answer about the other, and a set
-    would be worse than indistinguishable from itself.
+    A row and its copy on the other side share a fold. Otherwise the classifier would learn the wrong label for the copy, and the accuracy
+    of a set against itself would be below 0.5.
     """
     n = len(x)
     _, value = np.unique(np.concatenate([x, y]), axis=0, return_inverse=True)

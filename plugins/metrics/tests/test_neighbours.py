@@ -53,9 +53,11 @@ def test_a_set_that_repeats_itself_has_all() -> None:
     assert prdc(other, x) == {"precision": 0, "recall": 0, "density": 0, "coverage": 0}
 
 
-def test_density_is_1_on_average_for_samples_of_the_same_law() -> None:
-    densities = [prdc(normal(200, 4, 2 * i), normal(200, 4, 2 * i + 1))["density"] for i in range(20)]
-    assert np.mean(densities) == pytest.approx(1, abs=3 * np.std(densities, ddof=1) / 20**0.5)
+def test_density_and_coverage_are_known_on_average_for_samples_of_the_same_law() -> None:
+    found = [prdc(normal(200, 4, 2 * i), normal(200, 4, 2 * i + 1), 3) for i in range(20)]
+    for name, expected in (("density", 1), ("coverage", 1 - 0.5**3)):
+        values = [each[name] for each in found]
+        assert np.mean(values) == pytest.approx(expected, abs=3 * np.std(values, ddof=1) / 20**0.5)
 
 
 def test_a_ring_around_the_examples_is_not_precise() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import GentkError
-from gentk.host.specs import resolve
+from gentk.host import resolve
 from gentk_metrics import pairwise
 from plugins.metrics.tests.two_sets import SPECS, fed, measured, metric, normal, told
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gentk.host.specs import resolve
+from gentk.host import resolve
 from gentk.protocols import DataSpec, Leaf, Metric, Score, Side
 from gentk_metrics.plugin import gentk_metrics
 
