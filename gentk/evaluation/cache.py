@@ -58,7 +58,8 @@ class Cache:
         path = self.folder / key[:2] / f"{key}.safetensors"
         with suppress(Exception):  # it is missing, cut short, or was written by another version
             found = load(path.read_bytes())
-            os.utime(path)
+            with suppress(OSError):  # a cache that is somebody else's is read all the same
+                os.utime(path)
             return found
         made = {name: tensor.contiguous() for name, tensor in make().items()}
         with suppress(OSError):

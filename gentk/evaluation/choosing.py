@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,12 +95,8 @@ def lacking(spec: MetricSpec, data: DataSpec, has: Mapping[str, str]) -> str:
     """Why a metric cannot be measured; empty where it can."""
     if not fits(spec, data):
         return f"it is for {' and '.join(spec.modalities)}, and these are {data.modality}"
-    return next((why for need in ("samples", *spec.needs) if (need in spec.needs or _both(spec.needs)) and (why := has.get(need, ""))), "")
-
-
-def _both(needs: Collection[str]) -> bool:
-    """Whether a metric looks at samples: all but those of a model's own numbers on real examples."""
-    return not OF_MODEL & set(needs)
+    sides = () if OF_MODEL & set(spec.needs) else ("samples",)  # what a model says of real examples needs no samples
+    return next((why for need in (*sides, *spec.needs) if (why := has.get(need, ""))), "")
 
 
 def _everywhere(plugin: str | None) -> list[lookup.Found]:

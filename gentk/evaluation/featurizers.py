@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..errors import GentkError, UsageError
 from ..host import lookup, resolve
-from ..host.provenance import origin
 from ..protocols import Batch, DataSpec, Featurizer
 from ..text import cause
 
@@ -79,9 +78,3 @@ def _of_weights(name: str) -> Featurizer:
     found = locate(name)
     model = read(found.folder)
     return OfWeights(model, f"{found.title}@{key_of(model)[:8]}")
-
-
-def version_of(plugin: str) -> str:
-    """What a plugin's own numbers depend on: its distribution's version."""
-    made = origin(lookup.host().plugins[plugin].entry_points[0])
-    return f"{made.distribution} {made.version}"

@@ -59,6 +59,12 @@ def test_samples_of_a_file_are_measured(meter: Path, tmp_path: Path, capsys: pyt
     assert of_file["value"] == pytest.approx(json.loads(out)["scores"][0]["value"], rel=1e-3) and of_file["examples"] == 300
 
 
+def test_more_samples_are_proposed_only_where_there_are_examples_for_them(meter: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "a quick look (-n 10000 takes more)" in run(capsys, "evaluate", "classical/gmm", *ASKED)[1]
+    code, out, err = run(capsys, "evaluate", "classical/copula", "--metrics", "energy")
+    assert code == 0 and "quick look" not in out, err
+
+
 def test_flags_of_the_weights_reach_the_draws(meter: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = [json.loads(run(capsys, "--json", "evaluate", "classical/gmm", *ASKED, "--label", label)[1])["scores"][1]["value"]
              for label in ("0", "1")]  # fmt: skip

@@ -274,3 +274,10 @@ def test_samples_asked_for_otherwise_are_others(tmp_path: Path) -> None:
     found = [rows.drawn(model, 3000, seed=0, sampler=sampler, cond={"label": label}, cache=Cache(tmp_path)).part(range(250))["label"]
              for label in (labels, other)]  # fmt: skip
     assert not torch.equal(found[0], found[1])
+
+
+def test_the_reference_is_without_what_only_training_adds() -> None:
+    from gentk.evaluation.reference import reference
+
+    trained = {"size": 32, "binarise": "dynamic", "labelled": 100, "augment": {"shift": 0.1}, "labels": False}
+    assert reference("mnist", trained).options == {"size": 32, "labels": False}

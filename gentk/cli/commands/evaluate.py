@@ -191,8 +191,8 @@ def notes(result: Evaluation) -> list[str]:
     lines = [f"{result.title} beside {source.name}, split {source.split}{features}; seed {result.seed}{speed}"]
     lines.append("floor: what real examples get, measured the same way beside other real ones")
     many = max((lookup.find("metrics", name).spec.examples for name in measured_by(result)), default=0)
-    if result.n < many:
-        lines.append(f"a quick look: published figures take up to n = {many:,} (-n {many}); values of different n do not compare")
+    if result.n < (most := min(many, len(source.open()))):
+        lines.append(f"a quick look (-n {most} takes more): published figures take up to n = {many:,}, and different n do not compare")
     lines += [f"{name} gave no number: {why}" for name, why in result.failed.items()]
     reasons: dict[str, list[str]] = {}
     for name, why in result.passed_over.items():
