@@ -40,6 +40,6 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
         ("m2-mnist", "Digits of which 1,000 have a label"),
         ("wae-mmd-mnist", "Digits, all codes together drawn to the prior by kernels"),
         ("wae-gan-mnist", "Digits, all codes together drawn to the prior by a critic"),
+        ("vae-gan-mnist", "Digits, errors measured by a discriminator"),
     ):
         yield RecipeSpec(name, f"recipes/{name}.toml", weights=f"weights/{name}", summary=summary)
-    yield RecipeSpec("vae-gan-mnist", "recipes/vae-gan-mnist.toml", summary="Digits, errors measured by a discriminator")
