@@ -66,6 +66,7 @@ class Leaf(BaseModel):
     double: bool = False  # float64 instead: numbers with more digits than float32 has
     names: tuple[str, ...] = ()  # of the classes
     words: bool = False  # tokens stand for words, with blanks between them, whatever their lengths
+    tokenizer: str = ""  # of texts: a tokenizer of the library `tokenizers`, as JSON, which stands in place of `names`
     columns: tuple[Column, ...] = ()  # of the last dimension: of a table's row (doubles), of a series' step
     clock: Clock | None = None  # of a series' steps; a leaf "time" () beside it says which step its first one is (0; below 0: unknown)
     range: tuple[float, float] | None = None
