@@ -114,10 +114,18 @@ class Text(_Condition):
     length: int = Field(ge=1)
     names: tuple[str, ...] = Field((), description="The vocabulary: characters, or words with blanks between them.")
     words: bool = False  # they are words, though each may be one character
+    tokenizer: str = ""  # as that of a leaf: it cuts text in place of `names`
     metavar: str = "TEXT"
 
+    @classmethod
+    def of(cls, data: DataSpec, help: str = "") -> Text:
+        """Of the texts in leaf `x`."""
+        x = data.leaves["x"]
+        names = () if x.tokenizer else x.names or tuple(map(str, range(x.classes)))
+        return cls(help=help, length=x.shape[0], names=names, words=x.words, tokenizer=x.tokenizer)
+
     def parse(self, text: str) -> str:
-        if self.names:
+        if self.names or self.tokenizer:
             self._fits(self._cut(text))
         return text
 
@@ -134,9 +142,9 @@ class Text(_Condition):
         return out
 
     def _cut(self, text: str) -> list[int]:
-        if not self.names:
+        if not self.names and not self.tokenizer:
             raise ValueError("this model has no vocabulary: give tokens, not text")
-        return cut(text, self.names, words=self.words)
+        return cut(text, self.names, words=self.words, tokenizer=self.tokenizer)
 
     def _fits(self, row: Sequence[int]) -> None:
         if len(row) > self.length:

@@ -72,13 +72,13 @@ class Text(Modality):
         rows = []
         for i, text in enumerate(texts):
             try:
-                row = cut(text, names, words=spec.leaves["x"].words)
+                row = cut(text, names, words=spec.leaves["x"].words, tokenizer=spec.leaves["x"].tokenizer)
             except ValueError as error:
                 raise UsageError(f"{path}, text {i + 1}: {error}") from None
             if len(row) > room:
                 raise UsageError(f"{path}, text {i + 1}: {len(row)} tokens, wanted are {room} at most")
-            if lines and "\n" in names and len(row) < room:
-                row.append(names.index("\n"))  # that of the line, which ended the text if anything did
+            if lines and (ends := _line_end(spec)) and len(row) + len(ends) <= room:
+                row.extend(ends)  # that of the line, which ended the text if anything did
             if len(row) < room and "length" not in spec.leaves:
                 raise UsageError(f"{path}, text {i + 1}: {len(row)} tokens, wanted are {room}")
             rows.append(row)
@@ -91,18 +91,24 @@ class Text(Modality):
         return "\n".join(text if len(text) <= WIDEST else text[:WIDEST] + " …" for text in texts)
 
 
+def _line_end(spec: DataSpec) -> list[int]:
+    """The tokens of a line's end; none where the vocabulary has none."""
+    x, names = spec.leaves["x"], names_of(spec)
+    return cut("\n", names, tokenizer=x.tokenizer) if x.tokenizer else [names.index("\n")] if "\n" in names else []
+
+
 def names_of(spec: DataSpec) -> tuple[str, ...]:
     """The vocabulary; tokens without names are called by their numbers."""
     x = spec.leaves["x"]
-    return x.names or tuple(map(str, range(x.classes)))
+    return () if x.tokenizer else x.names or tuple(map(str, range(x.classes)))
 
 
 def texts_of(batch: Batch, spec: DataSpec) -> list[str]:
     """Each example's text, of the tokens that count."""
     x, names = leaf(batch), names_of(spec)
     ends = leaf(batch, "length").tolist() if "length" in batch else [x.shape[1]] * len(x)
-    words = spec.leaves["x"].words
-    return [joined(row[:end].tolist(), names, words=words) for row, end in zip(x, ends, strict=True)]
+    words, tokenizer = spec.leaves["x"].words, spec.leaves["x"].tokenizer
+    return [joined(row[:end].tolist(), names, words=words, tokenizer=tokenizer) for row, end in zip(x, ends, strict=True)]
 
 
 def _lines(texts: Sequence[str], path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..distribution import FOREIGN, NAME, version
 from ..errors import GentkError
 from .files import CONFIG, read_json, shown
+from .tokenizer import put_back
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -32,6 +33,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     written = config.get("format")
     if type(written) is not int or not 1 <= written <= FORMAT:
         raise GentkError(f"{path} has format {shown(repr(written), 40)}; this gentk reads 1 to {FORMAT}: update gentk, or save again")
+    config = put_back(config, folder)
     _check(config, path)
     if written == 1 and FOREIGN in (needs := dict(config.get("requires") or {})):
         config = {**config, "requires": {NAME: needs.pop(FOREIGN), **needs}}
@@ -109,6 +111,8 @@ def _wrong_leaf(leaf: Leaf) -> str:
         return f"classes: {shown(leaf.classes, 40)}: from 0 to {CLASSES}"
     if leaf.names and len(leaf.names) != leaf.classes:
         return f"names: {len(leaf.names)} names of {leaf.classes} classes"
+    if leaf.tokenizer and not leaf.classes:
+        return "tokenizer: of a leaf with classes, its tokens"
     if leaf.range and not -math.inf < leaf.range[0] < leaf.range[1] < math.inf:
         return f"range: {shown(list(leaf.range), 60)}: the lower end comes first, and both are finite"
     if not 0 <= leaf.levels <= 1 << 32 or leaf.levels == 1:

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, TextIO
 from ..errors import GentkError
 
 CONFIG, TENSORS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-ABOUT = ("recipe.toml", "README.md", "metrics.json", "tokenizer.json", "log.jsonl", "loss.png")
+TOKENIZER = "tokenizer.json"
+ABOUT = ("recipe.toml", "README.md", "metrics.json", TOKENIZER, "log.jsonl", "loss.png")
 SHARD = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors", re.ASCII)
 PREVIEW = re.compile(r"samples/preview\.(png|gif|webp|mp4|txt|csv|jsonl|sdf|smi)")
 _SHARED = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}")

@@ -22,6 +22,7 @@ from . import hub, safety, shards
 from .config import FORMAT
 from .files import CONFIG, MAX_CONFIG, shown
 from .skeleton import skeleton
+from .tokenizer import taken_out
 
 
 def kept(model: nn.Module) -> dict[str, Tensor]:
@@ -89,7 +90,8 @@ def save(
         return {name: tensors[name].detach().to("cpu", stored(name)).contiguous() for name in names}
 
     sizes = {name: tensor.numel() * stored(name).itemsize for name, tensor in tensors.items()}
-    shards.write(target, text_of(config), sizes, fetch, shard_bytes)
+    config, beside = taken_out(config)
+    shards.write(target, {**beside, CONFIG: text_of(config)}, sizes, fetch, shard_bytes)
 
 
 def text_of(config: Mapping[str, Any]) -> str:

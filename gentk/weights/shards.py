@@ -43,16 +43,17 @@ def file_names(count: int) -> list[str]:
 
 
 # ---------------------------------------------------------------- writing
-def write(folder: Path, config: str, sizes: Mapping[str, int], fetch: Callable[[Sequence[str]], dict[str, Tensor]], limit: int) -> None:
-    """config.json and the numbers: one file, or shards and their index. `sizes`: bytes of each tensor; `fetch`: some of them, to be
-    written, so that no more than one file's are held.
+def write(
+    folder: Path, texts: Mapping[str, str], sizes: Mapping[str, int], fetch: Callable[[Sequence[str]], dict[str, Tensor]], limit: int
+) -> None:
+    """`texts` (config.json last) and the numbers: one file, or shards and their index. `sizes`: bytes of each tensor; `fetch`: some of
+    them, to be written, so that no more than one file's are held.
 
     All is written to temporary names, then renamed, the index and the config last, then what another layout left is removed. Whatever
     fails before the renaming leaves the old weights; a kill in its midst leaves a folder that is refused, never a mixture.
     """
     groups = plan(sizes, limit)
     files = file_names(len(groups))
-    texts = {CONFIG: config}
     if len(files) > 1:
         where = {name: file for file, names in zip(files, groups, strict=True) for name in names}
         index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": where}

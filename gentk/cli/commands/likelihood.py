@@ -19,6 +19,8 @@ from .sample import pairs
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...protocols import DataSpec
+
 Options = Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the model's likelihood, by name.")]
 Seed = Annotated[int, Option(min=0, max=2**63, help="Of what is random in it: dequantisation, probes, draws of latents.")]
 Together = Annotated[int | None, Option("--batch-size", min=1, help="Examples taken together; changes no number.")]
@@ -39,7 +41,7 @@ def likelihood(
     device: choices.Device = "auto",
     extra: dict[str, Any] = {},
 ) -> None:
-    """How likely a model finds examples: log p(x) in nats, and in bits per number."""
+    """How likely a model finds examples: log p(x) in nats, and in bits per number; of texts also per character, and the perplexity."""
     found = subject(plugin, recipe, weights, None, model)
     options = pairs(option, {}, likelihood)
     from ...inference.likelihood import bits_per_dim, kind_of, log_prob
@@ -62,6 +64,7 @@ def likelihood(
         "nats": float(nats.mean()),
         "standard_error": error,
         "bits_per_dim": float(bits_per_dim(nats.mean(), size)),
+        **of_texts(nats, sizes, batch, made.data),
         "each": nats.tolist(),
     }
     out.result(told, lambda: people(told, size))
@@ -74,12 +77,30 @@ def numbers(batch: Mapping[str, Tensor]) -> Tensor:
     return counted(batch).flatten(1).sum(1).double()
 
 
+def of_texts(nats: Tensor, sizes: Tensor, batch: Mapping[str, Tensor], spec: DataSpec) -> dict[str, float | None]:
+    """Of texts, over all of them together: bits per character, and the perplexity, exp of the nats per token."""
+    if spec.modality != "text":
+        return {}
+    from ...modalities.text import texts_of
+
+    total, tokens = -float(nats.double().sum()), float(sizes.sum())
+    characters = sum(map(len, texts_of(batch, spec)))
+    rate = total / tokens if tokens else math.inf
+    return {
+        "bits_per_character": total / math.log(2) / characters if characters else None,
+        "perplexity": math.exp(rate) if rate < 700 else None,  # float64 ends
+    }
+
+
 def people(told: dict[str, Any], size: float) -> str:
     from rich.markup import escape
 
+    each = f"{told['bits_per_dim']:.4f} bits/dim of {size:.4g}"
+    if told.get("bits_per_character") is not None and told.get("perplexity") is not None:
+        each = f"{told['bits_per_character']:.4f} bits/character, perplexity {told['perplexity']:.4g} of {size:.4g} tokens"
     spread = f" ± {told['standard_error']:.3f}" if told["standard_error"] is not None else ""
     return escape(
-        f"log p(x) = {told['nats']:.3f}{spread} nats per example ({told['kind']}), {told['bits_per_dim']:.4f} bits/dim of {size:.4g}; "
+        f"log p(x) = {told['nats']:.3f}{spread} nats per example ({told['kind']}), {each}; "
         f"{told['examples']} examples, {told['weights']}"
     )
 

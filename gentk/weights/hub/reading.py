@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ... import text
 from ...errors import GentkError
 from .. import shards
-from ..files import CONFIG, INDEX, TENSORS, opened
+from ..files import CONFIG, INDEX, TENSORS, TOKENIZER, opened
 from ..safety import files_of
 from . import cache, guard
 from .client import client, translated
@@ -25,7 +25,7 @@ from .listing import MAX_LARGE, Entry, Listing, ask, most
 from .progress import bar
 from .refusals import Missing, Unreachable
 
-RECIPE, TOKENIZER = "recipe.toml", "tokenizer.json"
+RECIPE = "recipe.toml"
 LARGE = 1_000_000  # bytes from which on a person is told
 _NAME = re.compile(r"(\w[\w.-]{0,95}/\w[\w.-]{0,95})(?:@(\w[\w.+/-]{0,200}))?", re.ASCII)
 _only_cache: ContextVar[bool] = ContextVar("only_cache", default=False)
@@ -71,23 +71,23 @@ def once() -> Iterator[None]:
 
 # ---------------------------------------------------------------- weights
 def describe(repo: str, revision: str | None = None) -> Path:
-    """The snapshot folder with config.json, and recipe.toml if there is one, as the Hub has them: no numbers yet.
+    """The snapshot folder with config.json, and recipe.toml and tokenizer.json if there are any, as the Hub has them: no numbers yet.
 
     Raises GentkError: Missing where there is no such repository or revision, Unreachable where nobody answers and nothing is cached.
     """
     if revision and cache.SHA.fullmatch(revision) and cache.whole(folder := cache.snapshot(repo, revision)):
-        _check_present(folder, repo, [RECIPE, CONFIG])
+        _check_present(folder, repo, [RECIPE, TOKENIZER, CONFIG])
         return folder
     folder, listing = held(repo, revision)
     if listing:
         listing.check_weights()
-        fetch(listing, [name for name in (RECIPE, CONFIG) if name in listing.files])
+        fetch(listing, [name for name in (RECIPE, TOKENIZER, CONFIG) if name in listing.files])
         if cache.known(repo, revision) is None:
             cache.remember(repo, revision, listing.sha)
     elif not (folder / CONFIG).is_file():
         raise Missing(f"{repo} is in the cache only in part (no {CONFIG}), and the Hub is not asked")
     else:
-        _check_present(folder, repo, [RECIPE, CONFIG])
+        _check_present(folder, repo, [RECIPE, TOKENIZER, CONFIG])
     return folder
 
 

@@ -55,7 +55,7 @@ class Markov(nn.Module):
             raise UsageError(f"{text}: take a lower order" if self.order > 1 else f"{text}: take characters")
         self.names, self.words = leaf.names or tuple(map(str, range(self.tokens))), leaf.words
         self.stop = stop_token(config.stop, data)
-        self.conditions = {"prompt": Text(length=self.length, names=self.names, words=self.words, help="What every sample begins with.")}
+        self.conditions = {"prompt": Text.of(data, "What every sample begins with.")}
         rows = min(config.contexts, sum((self.tokens + 1) ** m for m in range(self.order + 1)))
         codes, law = [(self.any + 1) ** self.order - 1], torch.full((rows, self.tokens), 1 / self.tokens, dtype=torch.float64)
         if config.matrix is not None:

@@ -15,7 +15,7 @@ from . import options
 from .hub import one_of
 from .hub_client import Found
 from .splits import shuffled_rows
-from .text import MOST, WINDOW, Texts
+from .text import MOST, WINDOW, Cutter, Texts
 
 CHUNK = 1000  # rows read together
 Ints = NDArray[np.int32]
@@ -61,13 +61,14 @@ def texts(rows: Found, chosen: options.Hub, split: str) -> HubTexts:
     longest = max((len(one) for some in every.values() for one in some), default=0)
     room = chosen.length or (longest if chosen.lines else WINDOW)
     if chosen.lines:
-        made = HubTexts(*_rows(part, place, room, f"{where}: no text is in the split '{split}'"), names, chosen.unit)
+        made = HubTexts(*_rows(part, place, room, f"{where}: no text is in the split '{split}'"), Cutter(names, chosen.unit).leaf)
     else:
         flat = place[np.concatenate(part)] if part else np.zeros(0, np.int32)
         if len(flat) < room:
             few = f"the split '{split}' has {len(flat):,} tokens, fewer than one example of {room}"
             raise UsageError(f"{where}: {few}; lower dataset.options.length, or choose another test_share")
-        made = HubTexts(np.lib.stride_tricks.sliding_window_view(flat, room)[:: chosen.stride or room], None, names, chosen.unit)
+        windows = np.lib.stride_tricks.sliding_window_view(flat, room)[:: chosen.stride or room]
+        made = HubTexts(windows, None, Cutter(names, chosen.unit).leaf)
     made.resolved = {"column": column, "length": room}
     kind = "each row an example" if chosen.lines else "windows"
     made.chose = f"texts {column}, {kind} of {room} {chosen.unit}s, {len(names):,} different ones"

@@ -240,9 +240,11 @@ class Sprinkler(Options):
 class OwnText(Options):
     """Of text:PATH."""
 
-    path: str = Field(description="The file.")
+    path: str = Field(description="A file of text, a .jsonl with a `text` in each line, or a folder of such files.")
     encoding: str = Field("", description="Of the file, such as cp1252; left out: UTF-8, or what a mark at its start says.")
-    unit: Literal["character", "word"] = Field("character", description="What a token is; words have blanks between them.")
+    unit: Literal["character", "word", "bpe"] = Field("character", description="A token: a character, a word, or by byte-pair encoding.")
+    vocabulary: int = Field(4096, ge=257, le=1_000_000, description="Tokens of the encoding that the training part teaches; unit = bpe.")
+    tokenizer: str = Field("", description="A tokenizer.json that cuts the text in place of a new one; unit = bpe.")
     lines: bool = Field(False, description="Each line is an example, and its end is its last token; else the text is cut into windows.")
     length: int = Field(0, ge=0, le=65_536, description="Tokens of an example. 0: windows of 256; of lines, as many as the longest has.")
     stride: int = Field(0, ge=0, description="Tokens from one window to the next; 0: its length.")

@@ -1,8 +1,9 @@
-"""Texts: your own, cut by character or word, and sentences that are made on the fly from a grammar whose kinds of words are hidden."""
+"""Texts: your own, cut by character, word or byte pairs, and sentences of a grammar whose kinds of words are hidden."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -11,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from gentk.errors import UsageError
-from gentk.modalities.cells import read_text
 from gentk.protocols import DataSpec, Leaf
+from gentk.vocabulary import cut, loaded, size_of
 from gentk.vocabulary import split as tokens_of
 
-from . import options
+from . import bpe, options
+from .corpus import as_row, documents, files, sliced
 from .counters import uniforms
 from .splits import checked
 
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 
     from gentk.protocols import Noise
 
-Unit = Literal["character", "word"]
+Unit = Literal["character", "word", "bpe"]
 Ints = NDArray[np.int64]
-T = TypeVar("T")
+Rows = TypeVar("Rows", list[list[int]], NDArray[np.integer[Any]])
 
 WINDOW = 256
 MOST = 20_000
@@ -64,9 +66,9 @@ NEXT: dict[str, dict[str, float]] = {
 class Texts:
     """Rows of tokens: leaf `x` (L,) int64, and `length` (), how many of them count, where they differ."""
 
-    def __init__(self, rows: NDArray[np.integer[Any]], lengths: Ints | None, names: Sequence[str], unit: Unit) -> None:
+    def __init__(self, rows: NDArray[np.integer[Any]], lengths: Ints | None, leaf: Leaf) -> None:
         self.rows, self.lengths = rows, lengths
-        self.spec = _spec(rows.shape[1], names, ragged=lengths is not None, unit=unit)
+        self.spec = _spec(rows.shape[1], leaf, ragged=lengths is not None)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,45 +95,105 @@ def text(
     stride: int = 0,
     test_share: float = 0.1,
     encoding: str = "",
+    vocabulary: int = 4096,
+    tokenizer: str = "",
 ) -> Texts:
-    """The text in the file `path`, in windows or lines. The vocabulary is that of the whole file, sorted; `test` is the file's last part.
+    """The text in the file `path`, or in the files of a folder, in windows or lines. `test` is the last part.
+
+    The vocabulary is that of the whole text, sorted; with unit = bpe it is `tokenizer`, or one that the training part teaches.
 
     Raises UsageError: no such file, not UTF-8, nothing in it, a split that holds no example, a vocabulary beyond 20,000 words.
     """
-    chosen = options.OwnText(path=path, unit=unit, lines=lines, length=length, stride=stride, test_share=test_share, encoding=encoding)
-    place = Path(path).expanduser()
-    whole = _texts(place, chosen)
-    part = checked(split, "text")
-    found = _part(whole, test_share, part) if lines else [_part(whole[0], test_share, part)]
-    names = sorted({token for texts in whole for token in texts})
-    if not names:
-        raise UsageError(f"text {path}: there is no text in this file")
-    if len(names) > MOST:
-        raise UsageError(f"text {path}: {len(names):,} different words are more than {MOST:,}; take unit = character")
-    index = {name: i for i, name in enumerate(names)}
+    about = {"path": path, "unit": unit, "lines": lines, "length": length, "stride": stride, "test_share": test_share}
+    chosen = options.OwnText.model_validate({**about, "encoding": encoding, "vocabulary": vocabulary, "tokenizer": tokenizer})
+    place, part = Path(path).expanduser(), checked(split, "text")
+    cutter = _cutter(place, chosen)
     if lines:
-        room = length or max(len(line) for line in whole)
-        return Texts(*_lines([[index[token] for token in line] for line in found], room, place, test_share), names, unit)
-    flat = np.array([index[token] for token in found[0]], np.int32)
+        whole = [cutter.cut(line) for line in _said(place, chosen)]
+        room = length or max(map(len, whole), default=0)
+        return Texts(*_lines(_part(whole, test_share, part), room, place, test_share), cutter.leaf)
+    key = (chosen.unit, chosen.encoding, cutter.name)
+    flat = _part(as_row(place, key, lambda: cutter.all(_documents(place, chosen))), test_share, part)
     room = length or WINDOW
     if len(flat) < room:
         few = f"the split '{split}' has {len(flat):,} tokens, fewer than one example of {room}"
         raise UsageError(f"text {path}: {few}; {_remedy(split, test_share, 'length')}")
-    return Texts(np.lib.stride_tricks.sliding_window_view(flat, room)[:: stride or room], None, names, unit)
+    return Texts(np.lib.stride_tricks.sliding_window_view(flat, room)[:: stride or room], None, cutter.leaf)
 
 
-def _texts(path: Path, chosen: options.OwnText) -> list[list[str]]:
-    """The tokens of the file: each line's, its end included, or the whole text's as one."""
-    if not path.exists():
-        raise UsageError(f"text {path}: there is no such file; name one as text:PATH")
-    try:
-        content = read_text(path, chosen.encoding)
-    except UsageError as error:
-        raise UsageError(f"text {error}") from None
+class Cutter:
+    """Texts → tokens, by names or by a tokenizer. `leaf`: what the tokens are, without a shape."""
+
+    def __init__(self, names: Sequence[str], unit: Unit, tokenizer: str = "") -> None:
+        self.index = {name: i for i, name in enumerate(names)}
+        self.characters, self.tokenizer = unit == "character", tokenizer
+        words = unit == "word" and all(len(name) == 1 for name in names)  # else the names say it themselves
+        classes = size_of(tokenizer) if tokenizer else len(names)
+        self.leaf = Leaf(classes=classes, names=tuple(names), words=words, tokenizer=tokenizer)
+        self.end = loaded(tokenizer).token_to_id(bpe.END) if tokenizer else None
+
+    @property
+    def name(self) -> str:
+        """What tells this vocabulary from others."""
+        return hashlib.sha256(self.tokenizer.encode() or "\0".join(self.index).encode()).hexdigest()
+
+    def cut(self, text: str) -> list[int]:
+        if self.tokenizer:
+            return cut(text, (), tokenizer=self.tokenizer)
+        return [self.index[token] for token in tokens_of(text, characters=self.characters)]
+
+    def all(self, documents: Iterator[tuple[str, bool]]) -> Iterator[list[int]]:
+        """The tokens of documents, in parts; (a document, whether another one follows or went before: then its end is a token)."""
+        for document, several in documents:
+            for part in sliced(document):
+                yield self.cut(part)
+            if several and self.end is not None:
+                yield [self.end]
+
+
+def _cutter(place: Path, chosen: options.OwnText) -> Cutter:
+    """The vocabulary. Raises UsageError where there is no text, or where it has too many words."""
+    if chosen.tokenizer and chosen.unit != "bpe":
+        raise UsageError("text: a tokenizer cuts with dataset.options.unit = bpe")
+    if chosen.unit == "bpe":
+        own = bpe.read(chosen.tokenizer) if chosen.tokenizer else bpe.learnt(_training(place, chosen), chosen.vocabulary)
+        return Cutter((), "bpe", own)
+    found: set[str] = set()
     characters = chosen.unit == "character"
-    if chosen.lines:
-        return [tokens_of(line + "\n", characters=characters) for line in content.split("\n") if line.strip()]
-    return [tokens_of(content, characters=characters) if content.strip() else []]
+    for said in _said(place, chosen) if chosen.lines else (part for whole, _ in _documents(place, chosen) for part in sliced(whole)):
+        found.update(tokens_of(said, characters=characters))
+        if len(found) > MOST:
+            raise UsageError(f"text {place}: there are more than {MOST:,} different words; take unit = bpe, or character")
+    if not found or not any(token.strip() for token in found):
+        raise UsageError(f"text {place}: there is no text in this file")
+    return Cutter(sorted(found), chosen.unit)
+
+
+def _documents(place: Path, chosen: options.OwnText) -> Iterator[tuple[str, bool]]:
+    """Each document, and whether it is one of several; between documents of characters or words there is a line's end."""
+    several = len(files(place)) > 1 or place.suffix.lower() == ".jsonl"
+    for said in documents(place, chosen.encoding):
+        yield said if not several or chosen.unit == "bpe" or said.endswith("\n") else said + "\n", several
+
+
+def _said(place: Path, chosen: options.OwnText) -> Iterator[str]:
+    """Each line that is not blank, with its end; of a .jsonl each text."""
+    for said in documents(place, chosen.encoding):
+        parts = [said] if place.suffix.lower() == ".jsonl" else said.split("\n")
+        yield from (part + "\n" for part in parts if part.strip())
+
+
+def _training(place: Path, chosen: options.OwnText) -> Iterator[str]:
+    """The training part, by characters."""
+    size = sum(len(said) for said in documents(place, chosen.encoding))
+    left = size - round(chosen.test_share * size)
+    if not size:
+        raise UsageError(f"text {place}: there is no text in this file")
+    for said in documents(place, chosen.encoding):
+        yield from sliced(said[:left])
+        left -= min(len(said), left)
+        if not left:
+            return
 
 
 def _remedy(split: str, share: float, other: str = "") -> str:
@@ -142,8 +204,8 @@ def _remedy(split: str, share: float, other: str = "") -> str:
     return f"{wanted} dataset.options.test_share (now {share:g})" + (f", or lower dataset.options.{other}" if other else "")
 
 
-def _part(whole: list[T], share: float, split: str) -> list[T]:
-    """The split's share of a list, in order: the end is `test`."""
+def _part(whole: Rows, share: float, split: str) -> Rows:
+    """The split's share of a row, in order: the end is `test`."""
     held = round(share * len(whole))
     return whole if not split else whole[len(whole) - held :] if split == "test" else whole[: len(whole) - held]
 
@@ -167,7 +229,7 @@ class Sentences:
         self.letters = sorted({letter for word in self.words for letter in word} | {" "})
         longest = WORDS * (max(map(len, self.words)) + 1) - 1
         names, room = (self.words, WORDS) if unit == "word" else (self.letters, longest)
-        self.spec = _spec(room, names, ragged=True, unit=unit)
+        self.spec = _spec(room, Cutter(names, unit).leaf, ragged=True)
         self._first, self._next = law(FIRST).cumsum(), np.stack([law(NEXT[kind]) for kind in KINDS]).cumsum(1)
         self._count = np.array([len(words) for words in KINDS.values()])
         self._said = np.zeros((len(KINDS), self._count.max()), np.int64)  # the words of each kind
@@ -205,7 +267,7 @@ class Sentences:
         return {"x": torch.from_numpy(rows), "length": torch.from_numpy(ends)}
 
 
-def sentences(split: str = "train", unit: Unit = "word") -> Sentences:
+def sentences(split: str = "train", unit: Literal["character", "word"] = "word") -> Sentences:
     """Sentences of a small grammar, each with a full stop at its end if it comes to one: 2²⁰ and 2¹⁶ of them."""
     options.Sentences(unit=unit)
     return Sentences(split, unit)
@@ -216,7 +278,6 @@ def law(chances: dict[str, float]) -> NDArray[np.float64]:
     return np.array([chances.get(kind, 0.0) for kind in KINDS])
 
 
-def _spec(room: int, names: Sequence[str], *, ragged: bool, unit: Unit) -> DataSpec:
-    words = unit == "word" and all(len(name) == 1 for name in names)  # else the names say it themselves
-    leaves = {"x": Leaf(shape=(room,), classes=len(names), names=tuple(names), words=words)}
+def _spec(room: int, leaf: Leaf, *, ragged: bool) -> DataSpec:
+    leaves = {"x": leaf.model_copy(update={"shape": (room,)})}
     return DataSpec(modality="text", leaves=leaves | ({"length": Leaf(classes=room + 1)} if ragged else {}))

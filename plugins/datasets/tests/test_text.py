@@ -88,7 +88,7 @@ def test_wrong_files_are_one_line(tmp_path: Path, poem: str) -> None:
         (tmp_path / "none", "no such file", {}),
         (tmp_path / "bytes", "UTF-8", {}),
         (Path(poem), "fewer than one example of 256", {}),
-        (tmp_path / "words", "20,001 different words", {"unit": "word"}),
+        (tmp_path / "words", "more than 20,000 different words", {"unit": "word"}),
         (Path(poem), "no line", {"lines": True, "split": "test", "test_share": 0.0}),
     ):
         with pytest.raises(UsageError, match=said) as caught:

@@ -1,0 +1,1 @@
+"""Models that draw one token after another, with an exact likelihood: text, pixels, codes."""
