@@ -253,3 +253,19 @@ def test_validation_is_fixed_and_reads_the_average() -> None:
             p.add_(1.0)
     assert trainer.validate() == first
     assert model.training
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor keeps them")
+def test_a_round_meets_no_denormal_numbers_and_leaves_them_be() -> None:
+    """The momentum of a weight whose gradient is 0 ends at 0, not among numbers that are 200 times as slow."""
+    tiny, seen = torch.tensor(1e-40), []
+
+    class Dead(Net):
+        def loss(self, batch: Mapping[str, Tensor], phase: str, step: int) -> Mapping[str, Any]:
+            seen.append(float((tiny * 0.5) * 1e30))
+            return super().loss(batch, phase, step)
+
+    rows = Rows(8)
+    rounds = GradientRounds(Dead(draws=False), settings(), Ranks(), None)
+    rounds.round(0, {"x": rows.x, "length": rows.length}, 0, 1)
+    assert seen == [0.0] and float((tiny * 0.5) * 1e30) == pytest.approx(5e-11, rel=1e-3)
