@@ -160,7 +160,7 @@ class Extras(Protocol):
     watch: Watch  # default: "loss", of statistics "log_likelihood"; without it, several phases keep no `best/`
     autocast: tuple[str, ...]  # submodules computed whole in the recipe's precision; default: each linear layer and convolution
     columns: bool  # takes rows of a table as they are; without it they come as vectors, encoded by the core
-    order: Tensor  # of a NextToken: (L,) int64, where in the flattened leaf each token stands
+    places: Tensor  # of a NextToken: (L,) int64, where in the flattened leaf each token stands
     hidden_labels: bool  # takes class number `classes` of a label for one that is not known
     start_size: int  # how many examples `start` sees, all different while there are so many; default 1024
 
@@ -334,7 +334,7 @@ class NextToken(Protocol):
     """The L numbers of data.leaves["x"], one after another, each given those before it. L is the product of its shape, V its `classes`.
 
     A leaf with `levels` has V = levels tokens: token v is the v-th of equally spaced values of its `range`. Token k stands at place
-    `order[k]` of the flattened leaf, or at place k where the model has no `order`. The old cache stays valid up to `length`.
+    `places[k]` of the flattened leaf, or at place k where the model has no `places`. The old cache stays valid up to `length`.
     """
 
     stop: int | None

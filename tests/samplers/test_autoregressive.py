@@ -5,9 +5,12 @@ from itertools import pairwise
 import pytest
 import torch
 
+from gentk.errors import UsageError
 from gentk.noise import Philox
 from gentk.protocols import Begun, DataSpec, Leaf
-from gentk.samplers.autoregressive import AutoRegressive, truncated
+from gentk.samplers import logits as policies
+from gentk.samplers.autoregressive import AutoRegressive
+from gentk.samplers.tokens import placed, tokens_of
 
 TABLE = torch.tensor([[0.1, 0.6, 0.2, 0.1], [0.05, 0.15, 0.7, 0.1], [0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 1.0, 0.0]])
 LENGTH = 10
@@ -88,7 +91,7 @@ def test_prompts_of_any_length_and_holes_are_kept() -> None:
     assert bool((x[1::3, 0] == 2).all()) and bool((length[2::3] == LENGTH).all())
 
 
-@pytest.mark.parametrize("options", [{"temperature": 0}, {"top_k": 1}, {"top_p": 1e-6}])
+@pytest.mark.parametrize("options", [{"temperature": 0}, {"top_k": 1}, {"top_p": 1e-6}, {"min_p": 0.999}])
 def test_greedy_in_three_ways(options: dict[str, float]) -> None:
     x, _, _ = run(3, prompt=[[1]], length=3, **options)
     assert x[:, :2].tolist() == [[1, 2]] * 3
@@ -101,9 +104,10 @@ def test_length_is_a_limit_on_all_tokens() -> None:
 
 def test_the_nucleus_is_the_smallest_set_that_reaches_p() -> None:
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
-    kept = {p: int((truncated(logits, 0, p) > -torch.inf).sum()) for p in (0.3, 0.5, 0.51, 0.8, 0.95, 0.96, 1.0)}
+    kept = {p: int((policies.top_p(logits, p) > -torch.inf).sum()) for p in (0.3, 0.5, 0.51, 0.8, 0.95, 0.96, 1.0)}
     assert kept == {0.3: 1, 0.5: 1, 0.51: 2, 0.8: 2, 0.95: 3, 0.96: 4, 1.0: 4}
-    assert int((truncated(logits, 3, 0.51) > -torch.inf).sum()) == 1  # p is of what top-k left: 0.5/0.95 reaches it
+    law = AutoRegressive(top_k=3, top_p=0.51).law(logits, torch.zeros(1, 1).long(), torch.zeros(1).long())
+    assert int((law > -torch.inf).sum()) == 1  # p is of what top-k left: 0.5/0.95 reaches it
 
 
 def test_streaming_yields_after_every_token() -> None:
@@ -112,3 +116,127 @@ def test_streaming_yields_after_every_token() -> None:
     for a, b in pairwise(steps):
         k = a.index
         assert torch.equal(a.x["x"][:, :k], b.x["x"][:, :k])  # type: ignore[index]
+
+
+# ---- policies against the library that most people take them from
+def warped(name: str, logits: torch.Tensor, tokens: torch.Tensor | None = None, **options: float) -> torch.Tensor:
+    transformers = pytest.importorskip("transformers")
+    found: torch.Tensor = getattr(transformers, name)(**options)(tokens, logits)
+    return found
+
+
+@pytest.mark.parametrize("k", [1, 3, 50])
+def test_top_k_is_that_of_transformers(k: int) -> None:
+    logits = torch.randn(6, 40, generator=torch.Generator().manual_seed(0)) * 3
+    assert torch.equal(policies.top_k(logits, k), warped("TopKLogitsWarper", logits, top_k=k))
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.9, 0.999])
+def test_top_p_and_min_p_are_those_of_transformers(p: float) -> None:
+    logits = torch.randn(6, 40, generator=torch.Generator().manual_seed(1)) * 3
+    assert torch.equal(policies.top_p(logits, p), warped("TopPLogitsWarper", logits, top_p=p))
+    assert torch.equal(policies.min_p(logits, p), warped("MinPLogitsWarper", logits, min_p=p))
+
+
+def test_the_repetition_penalty_is_that_of_transformers() -> None:
+    """Of rows of one length theirs is the same; ours also knows rows of other lengths."""
+    generator = torch.Generator().manual_seed(2)
+    logits, tokens = torch.randn(5, 12, generator=generator), torch.randint(0, 12, (5, 7), generator=generator)
+    ours = policies.penalised(logits, tokens, torch.full((5,), 7), 1.7)
+    assert torch.allclose(ours, warped("RepetitionPenaltyLogitsProcessor", logits, tokens, penalty=1.7), atol=1e-6)
+    assert torch.equal(policies.penalised(logits, tokens, torch.zeros(5), 1.7), logits)
+
+
+# ---- pixels
+class Grid:
+    """2×3 pixels of three levels, column by column: p(token | all before) by a table of random numbers."""
+
+    conditions: dict[str, object] = {}
+    stop = None
+    data = DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 2, 3), levels=3, range=(-1, 1))})
+    places = torch.tensor([0, 3, 1, 4, 2, 5])
+
+    def __init__(self) -> None:
+        self.weights = torch.randn(6, 3, 7, 3, generator=torch.Generator().manual_seed(0)) * 1.5
+        self.fed: list[int] = []
+
+    def logits(self, tokens: torch.Tensor, k: int) -> torch.Tensor:
+        """Of token k, given those before it."""
+        found = self.weights[0, 0, 6].expand(len(tokens), 3) * (1 + k)
+        for i in range(k):
+            found = found + self.weights[i, tokens[:, i], k]
+        return found
+
+    def begin(self, n: int, cond: dict[str, torch.Tensor]) -> Begun:
+        assert not cond
+        free = torch.full((n, 6), -1)
+        return Begun(self.logits(free, 0), {"tokens": torch.zeros(n, 6).long()}, free, torch.zeros(n).long())
+
+    def next(
+        self, tokens: torch.Tensor, cache: dict[str, torch.Tensor], length: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        whole, found = cache["tokens"].clone(), []
+        start = int(length[0])
+        self.fed.append(tokens.shape[1])
+        for i in range(tokens.shape[1]):
+            whole[:, start + i] = tokens[:, i]
+            found.append(self.logits(whole, min(start + i + 1, 5)))
+        return torch.stack(found, 1), {"tokens": whole}
+
+    def log_prob(self, tokens: torch.Tensor) -> torch.Tensor:
+        return sum(self.logits(tokens, k).log_softmax(-1).gather(1, tokens[:, k, None])[:, 0] for k in range(6))  # type: ignore[return-value]
+
+
+def test_tokens_stand_where_their_places_say() -> None:
+    leaf, places = Grid.data.leaves["x"], Grid.places
+    tokens = torch.tensor([[0, 1, 2, 2, 1, 0]])
+    x = placed(tokens, leaf, places)
+    assert x.tolist() == [[[[-1.0, 1.0, 0.0], [0.0, 1.0, -1.0]]]] and torch.equal(tokens_of(x, leaf, places), tokens)
+
+
+def states() -> torch.Tensor:
+    return torch.cartesian_prod(*[torch.arange(3)] * 6)
+
+
+def test_images_follow_the_law() -> None:
+    model = Grid()
+    *_, last = AutoRegressive()(model, 20_000, noise=Philox(0, range(20_000)), cond={})
+    assert set(last.x) == {"x"}  # type: ignore[arg-type]
+    codes = (tokens_of(last.x["x"], Grid.data.leaves["x"], Grid.places) * 3 ** torch.arange(5, -1, -1)).sum(1)  # type: ignore[index]
+    seen, wanted = torch.bincount(codes, minlength=729) / 20_000, model.log_prob(states()).exp()
+    assert float((seen - wanted).abs().sum()) < 0.15  # of 20,000 exact draws it is 0.13 at most in 1,000 tries
+
+
+def test_known_pixels_are_kept_and_the_rest_is_the_conditional(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first two columns are known: the last two tokens are drawn given them, and the four go through the model at once."""
+    model, leaf = Grid(), Grid.data.leaves["x"]
+    known, mask = torch.tensor([[[[-1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]]]), torch.tensor([[[[1.0, 1, 0], [1, 1, 0]]]])
+    n = 20_000
+    cond = {"known": known.expand(n, -1, -1, -1), "known_mask": mask.expand(n, -1, -1, -1)}
+    *_, last = AutoRegressive()(model, n, noise=Philox(0, range(n)), cond=cond)
+    x = last.x["x"]  # type: ignore[index]
+    assert torch.equal(x[..., :2], cond["known"][..., :2]) and model.fed[0] == 4
+    tokens = tokens_of(x, leaf, Grid.places)
+    ends = torch.cat([tokens[:1, :4].expand(9, -1), torch.cartesian_prod(torch.arange(3), torch.arange(3))], 1)
+    wanted = model.log_prob(ends).softmax(0)
+    seen = torch.bincount(tokens[:, 4] * 3 + tokens[:, 5], minlength=9) / n
+    assert float((seen - wanted).abs().max()) < 0.015
+    assert "comes after" not in capsys.readouterr().err
+
+
+def test_what_is_known_behind_what_is_drawn_is_kept_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    known, mask = torch.ones(4, 1, 2, 3), torch.zeros(4, 1, 2, 3)
+    mask[..., 2] = 1
+    *_, last = AutoRegressive()(Grid(), 4, noise=Philox(0, range(4)), cond={"known": known, "known_mask": mask})
+    assert bool((last.x["x"][..., 2] == 1).all())  # type: ignore[index]
+    assert "comes after numbers that are drawn" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="given together"):
+        list(AutoRegressive()(Grid(), 4, noise=Philox(0, range(4)), cond={"known": known}))
+    with pytest.raises(UsageError, match="leave length out"):
+        list(AutoRegressive(length=3)(Grid(), 4, noise=Philox(0, range(4)), cond={}))
+
+
+def test_an_image_does_not_see_its_batch() -> None:
+    *_, whole = AutoRegressive(temperature=0.8)(Grid(), 8, noise=Philox(0, range(8)), cond={})
+    *_, alone = AutoRegressive(temperature=0.8)(Grid(), 1, noise=Philox(0, [5]), cond={})
+    assert torch.equal(whole.x["x"][5], alone.x["x"][0])  # type: ignore[index]

@@ -144,7 +144,7 @@ def _passes(model: Any, value: Any) -> str:
 def _stop(model: Any, value: Any) -> str:
     if value is None or not can(model, protocols.NextToken):
         return ""
-    classes = model.data.leaves["x"].classes
+    classes = model.data.leaves["x"].classes or model.data.leaves["x"].levels
     return "" if isinstance(value, int) and 0 <= value < classes else f"must be a token from 0 to {classes - 1}, or None, found {value!r}"
 
 

@@ -27,22 +27,26 @@ def next_token(trial: ModelTrial) -> None:
     import torch
 
     from ...inference.sampling import evaluating
+    from ...samplers.tokens import room, tokens_of, vocabulary
 
     model = trial.model
     if not can(model, NextToken):
         raise Skip("it predicts no next token")
-    leaf = model.data.leaves["x"]
-    k = min(leaf.shape[0] - 1, 6)
-    tokens = trial.examples(ROWS)["x"][:, :k]
+    leaf, places = model.data.leaves["x"], getattr(model, "places", None)
+    full, classes = room(leaf), vocabulary(leaf)
+    if places is not None and sorted(places.tolist()) != list(range(full)):
+        raise Failure(f"places must say each of the {full} places once")
+    k = min(full - 1, 6)
+    tokens = tokens_of(trial.examples(ROWS)["x"], leaf, places)[:, :k]
     with torch.no_grad(), evaluating(model):
         begun = model.begin(len(tokens), {})
-        _begun(begun, len(tokens), leaf.shape[0], leaf.classes)
+        _begun(begun, len(tokens), full, classes)
         at_once, _ = model.next(tokens, begun.cache, begun.length)
         logits, cache, length = [], begun.cache, begun.length
         for i in range(k):
             out, after = model.next(tokens[:, i : i + 1], cache, length)
             if i == k // 2:  # what might have been
-                model.next((tokens[:, i : i + 1] + 1) % leaf.classes, cache, length)
+                model.next((tokens[:, i : i + 1] + 1) % classes, cache, length)
                 again, _ = model.next(tokens[:, i : i + 1], cache, length)
                 _close(again, out, "after another token was tried from it, the old cache gives other logits")
             logits.append(out)
