@@ -7,11 +7,21 @@ from collections.abc import Iterator
 from gentk.host import ModelSpec, RecipeSpec, hookimpl
 
 
+def _pixels(name: str, target: str, config: str, summary: str, paper: str, check: str) -> ModelSpec:
+    target, config = f"gentk_autoregressive.{target}", f"gentk_autoregressive.pixel_config:{config}"
+    return ModelSpec(name, target, config, summary=summary, paper=paper, check=f"recipes/{check}.toml")
+
+
 @hookimpl
 def gentk_models() -> Iterator[ModelSpec]:
-    yield from ()
+    about = "Transformer over patches, masked net inside each: images with an exact likelihood"
+    yield _pixels("patch-ar", "patches:PatchAR", "PatchConfig", about, "arXiv:1502.03509", "check-patch")
 
 
 @hookimpl
 def gentk_recipes() -> Iterator[RecipeSpec]:
-    yield from ()
+    for name, summary in (
+        ("patch-mnist", "Digits by class, patch by patch"),
+        ("pixels-mnist", "Digits, patch by patch, exact likelihood"),
+    ):
+        yield RecipeSpec(name, f"recipes/{name}.toml", summary=summary)

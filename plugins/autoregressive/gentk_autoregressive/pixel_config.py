@@ -1,0 +1,31 @@
+"""Configurations of the pixel models. Apart from the models, so that a recipe is checked without torch."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class PixelConfig(BaseModel):
+    """What every pixel model has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label_dropout: float = Field(0.1, ge=0, lt=1, description="How often training leaves the label out, so that `none` works.")
+
+
+class PatchConfig(PixelConfig):
+    """A transformer over square patches, and a masked net over the numbers inside each patch."""
+
+    patch: int = Field(4, ge=1, le=32, description="Side of a patch in pixels.")
+    width: int = Field(192, ge=2, le=16_384, description="Features of a patch in the transformer.")
+    heads: int = Field(3, ge=1, le=1024, description="Attention heads.")
+    blocks: int = Field(4, ge=1, le=256, description="Transformer blocks.")
+    expand: int = Field(4, ge=1, le=64, description="Hidden features of each block's MLP, in widths.")
+    hidden: int = Field(24, ge=1, le=4096, description="Hidden units per number of a patch in the masked net.")
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> PatchConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads = {self.heads}, got {self.width}")
+        return self
