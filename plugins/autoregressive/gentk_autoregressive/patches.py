@@ -7,6 +7,8 @@ Sources: patches as tokens and QK-norm (Dehghani et al. 2023), 2-D relative bias
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from gentk.errors import UsageError
 from gentk.protocols import DataSpec
 
-from .laws import Bernoulli, Categorical
+from .laws import single
 from .pixel_config import PatchConfig
 from .pixels import Pixels, embedded, rms
 
@@ -24,10 +26,10 @@ BIAS = 4.0  # a learning rate for the relative bias, which starts at 0
 DARK = -1.5  # the first logit of a binary number
 
 
-def neighbours(rows: int, columns: int, offsets: tuple[tuple[int, int], ...]) -> list[list[int]]:
+def neighbours(rows: int, columns: int, offsets: tuple[tuple[int, int], ...], *, wrap: bool) -> list[list[int]]:
     """For each patch in raster order the patches at these offsets; `rows · columns` where there is none.
 
-    Those to the left go on in raster order, to the end of the row above: else the first patches of a row would never see it.
+    `wrap`: those to the left go on in raster order, to the end of the row above: else the first patches of a row would never see it.
     """
     none = rows * columns
     found: list[list[int]] = []
@@ -36,7 +38,7 @@ def neighbours(rows: int, columns: int, offsets: tuple[tuple[int, int], ...]) ->
         found.append([])
         for dr, dc in offsets:
             inside = r + dr >= 0 and 0 <= c + dc < columns
-            left = place + dc if dr == 0 and place + dc >= 0 else none
+            left = place + dc if wrap and dr == 0 and place + dc >= 0 else none
             found[-1].append((r + dr) * columns + c + dc if inside else left)
     return found
 
@@ -77,9 +79,8 @@ class Block(nn.Module):
         q, k, v = F.linear(y, self.qkv).view(n, m, 3, self.heads, self.size).permute(2, 0, 3, 1, 4).unbind(0)
         return rms(q) * (self.sharpness / self.size).to(q.dtype)[:, None, None], rms(k), v
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, offset: Tensor, hidden: Tensor) -> Tensor:
-        """(n, heads, m, size) looks at (n, heads, S, size) → (n, m, d). `hidden`: −∞ where a key is not seen, else 0."""
-        bias = self.bias[:, offset] * BIAS + hidden
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        """(n, heads, m, size) looks at (n, heads, S, size) → (n, m, d); `bias` is added to the logits, −∞ where a key is not seen."""
         share = (torch.matmul(q, k.transpose(-2, -1)).float() + bias).softmax(-1).to(v.dtype)
         return torch.matmul(share, v).transpose(1, 2).flatten(2)
 
@@ -98,9 +99,24 @@ class Block(nn.Module):
     def forward(self, x: Tensor, first: Tensor, offset: Tensor, hidden: Tensor) -> Tensor:
         """x (n, S, d), the block's input, and `first`, the net's → (n, S, d)."""
         x = x * self.mix[0].to(x.dtype) + first * self.mix[1].to(x.dtype)
-        seen = self.attend(*self.projected(rms(x)), offset, hidden)
+        seen = self.attend(*self.projected(rms(x)), self.bias[:, offset] * BIAS + hidden)
         x = x + F.dropout(F.linear(seen, self.out), self.dropout, self.training)
         return x + self.mlp(self.shifted(rms(x)))
+
+    def step(self, x: Tensor, first: Tensor, at: Tensor, bias: Tensor, around: Tensor, cache: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """`forward` of one patch of each row: x, first (n, d), `at` (n,) where it stands, `bias` (n, heads, 1, S), `around` (n, 4).
+
+        `cache`: keys and values (n, heads, S, size), and the features that are mixed in (n, S + 1, d), the last of them 0. Written at `at`.
+        """
+        row = torch.arange(len(x), device=x.device)
+        keys, values, features = cache
+        x = x * self.mix[0] + first * self.mix[1]
+        q, k, v = self.projected(rms(x)[:, None])
+        keys[row, :, at], values[row, :, at] = k[:, :, 0].to(keys), v[:, :, 0].to(values)
+        x = x + F.linear(self.attend(q, keys, values, bias)[:, 0], self.out)
+        y = rms(x)
+        features[row, at] = y.to(features)
+        return x + self.mlp(y + (features[row[:, None], around] * self.shift).sum(1))
 
 
 class Masked(nn.Module):
@@ -158,12 +174,14 @@ class PatchNet(nn.Module):
         offset = (r[:, None] - r + rows - 1) * (2 * columns - 1) + c[:, None] - c + columns - 1
         self.register_buffer("offset", offset, persistent=False)
         self.register_buffer("hidden", torch.full((places, places), float("-inf")).triu(1), persistent=False)
-        self.register_buffer("seen", torch.tensor(neighbours(rows, columns, SEEN)), persistent=False)
+        self.register_buffer("seen", torch.tensor(neighbours(rows, columns, SEEN, wrap=True)), persistent=False)
+        self.register_buffer("around", torch.tensor(neighbours(rows, columns, SHIFTED, wrap=False)), persistent=False)
         self.register_buffer("places", torch.arange(places), persistent=False)
 
     offset: Tensor
     hidden: Tensor
     seen: Tensor
+    around: Tensor
     places: Tensor
 
     def told(self, label: Tensor | None) -> Tensor | float:
@@ -178,6 +196,20 @@ class PatchNet(nn.Module):
             x = block(x, first, self.offset, self.hidden)
         out: Tensor = self.head(rms(x), seen, patches, self.places)
         return out
+
+    def around_pixels(self, patches: Tensor, at: Tensor) -> Tensor:
+        """The pixels that the token of patch `at` (n,) reads, (n, …)."""
+        row = torch.arange(len(at), device=at.device)[:, None]
+        return F.pad(patches, (0, 0, 0, 1))[row, self.seen[at]].flatten(1)
+
+    def step(self, patches: Tensor, told: Tensor, at: Tensor, cache: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """The features of patch `at` of each row, (n, d), from the patches before it and each block's cache, which is written."""
+        first = x = rms(F.linear(self.around_pixels(patches, at), self.inward) + self.place[at] + told)
+        for block, own in zip(self.blocks, cache, strict=True):
+            assert isinstance(block, Block)
+            bias = block.bias[:, self.offset[at]].transpose(0, 1) * BIAS + self.hidden[at][:, None]
+            x = block.step(x, first, at, bias[:, :, None], self.around[at], own)
+        return rms(x)
 
 
 class PatchAR(Pixels):
@@ -197,7 +229,7 @@ class PatchAR(Pixels):
             raise UsageError("patch-ar wants images, a leaf x of grey levels (C, H, W): pixelcnn takes codes")
         if shape[1] % p or shape[2] % p:
             raise UsageError(f"images of {shape[1]}×{shape[2]} do not divide into patches of {p}×{p}: set model.config.patch to a divisor")
-        self.law = Bernoulli() if self.tokens.count == 2 else Categorical(self.tokens.count)
+        self.law = single(self.tokens.count)
         grid, numbers = (shape[1] // p, shape[2] // p), shape[0] * p * p
         self.net = PatchNet(config, grid, numbers, self.law.parameters_each, self.classes)
         places = torch.arange(shape[0] * shape[1] * shape[2]).view(1, *shape)
@@ -218,3 +250,32 @@ class PatchAR(Pixels):
     def nats(self, tokens: Tensor, label: Tensor | None) -> Tensor:
         own = self.patched(tokens)
         return self.law.log_prob(self.net(self.tokens.values(own), label), own).flatten(1).sum(1)
+
+    def opened(self, n: int, label: Tensor | None) -> dict[str, Tensor]:
+        """Keys, values and features of every patch in every block, and the features that the masked net is given."""
+        weight, (blocks, heads, d) = self.net.inward, (self.config.blocks, self.config.heads, self.config.width)
+        s = len(self.net.places)
+        told = self.net.told(label)
+        return {
+            "keys": weight.new_zeros(n, blocks, heads, s, d // heads),
+            "values": weight.new_zeros(n, blocks, heads, s, d // heads),
+            "features": weight.new_zeros(n, blocks, s + 1, d),
+            "z": weight.new_zeros(n, s, d),
+            "told": told[:, 0] if isinstance(told, Tensor) else weight.new_zeros(n, d),
+        }
+
+    def predicted(self, cache: Mapping[str, Tensor], place: Tensor) -> Tensor:
+        numbers, row = self.net.head.numbers, torch.arange(len(place), device=place.device)
+        at, inside = place // numbers, place % numbers
+        patches = self.tokens.values(cache["x"]).view(len(place), -1, numbers).to(cache["z"])
+        new = (inside == 0).nonzero()[:, 0]
+        if len(new):  # a patch begins
+            part = {name: cache[name] if len(new) == len(row) else cache[name][new] for name in ("keys", "values", "features")}
+            each = [(part["keys"][:, i], part["values"][:, i], part["features"][:, i]) for i in range(self.config.blocks)]
+            cache["z"][new, at[new]] = self.net.step(patches[new], cache["told"][new], at[new], each).to(cache["z"])
+            if len(new) < len(row):
+                for name, value in part.items():
+                    cache[name][new] = value
+        seen = self.net.around_pixels(patches, at)
+        given = self.net.head(cache["z"][row, at][:, None], seen[:, None], patches[row, at][:, None], at[:, None])
+        return self.law.logits(given[row, 0, inside], cache["x"][row, place])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
@@ -28,4 +30,25 @@ class PatchConfig(PixelConfig):
     def _fits(self) -> PatchConfig:
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads = {self.heads}, got {self.width}")
+        return self
+
+
+class PixelCNNConfig(PixelConfig):
+    """Gated layers of two stacks."""
+
+    width: int = Field(32, ge=1, le=16_384, description="Features of each stack.")
+    layers: int = Field(12, ge=1, le=256, description="Gated layers.")
+    first: int = Field(7, ge=3, le=63, description="Kernel side of the first layer, odd.")
+    kernel: int = Field(3, ge=3, le=63, description="Kernel side of the gated layers, odd.")
+    hidden: int = Field(64, ge=1, le=16_384, description="Features between the stacks and the output.")
+    mixture: int = Field(10, ge=1, le=1000, description="Logistics per pixel, of a mixture.")
+    likelihood: Literal["auto", "categorical", "mixture"] = Field(
+        "auto", description="categorical: a logit per level. mixture: of discretised logistics. auto: mixture above 32 levels."
+    )
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> PixelCNNConfig:
+        if wrong := [side for side in (self.first, self.kernel) if side % 2 == 0]:
+            raise ValueError(f"kernels must have odd sides, got {wrong[0]}")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from gentk.conditions import Label, drop
 from gentk.errors import UsageError
-from gentk.protocols import Batch, Condition, DataSpec, Noise, Phase
+from gentk.protocols import Batch, Begun, Condition, DataSpec, Noise, Phase
 
 from .laws import Tokens
 from .pixel_config import PixelConfig
@@ -19,7 +20,8 @@ from .pixel_config import PixelConfig
 class Pixels(nn.Module):
     """Base of the pixel models: log p(x) = Σ_k log p(x_k | x_1 … x_{k-1}, label).
 
-    A subclass gives `nats(tokens, label)`, tokens (n, *shape) → (n,) log p(x). A data set with labels makes the model conditional. With
+    A subclass gives `nats(tokens, label)`, tokens (n, *shape) → (n,) log p(x), and the same numbers one by one for samplers: `opened` and
+    `predicted`. A data set with labels makes the model conditional. With
     `label_dropout` it also knows p(x) without a label.
     """
 
@@ -72,6 +74,29 @@ class Pixels(nn.Module):
         """log p(x | label), (n,) nats: exact."""
         tokens = self.tokens.of(batch["x"])
         return self.nats(tokens, self.given(batch, len(tokens)))
+
+    def opened(self, n: int, label: Tensor | None) -> dict[str, Tensor]:
+        """The cache of n images of which nothing is known, beside their tokens."""
+        raise NotImplementedError
+
+    def predicted(self, cache: Mapping[str, Tensor], place: Tensor) -> Tensor:
+        """log p(token number `place` | those before it), (n, V). `place` (n,) on the cache's device; cache["x"] (n, L) holds the tokens."""
+        raise NotImplementedError
+
+    def begin(self, n: int, cond: Batch) -> Begun:
+        device, size = next(self.parameters()).device, math.prod(self.data.shape)
+        cache = {"x": torch.zeros(n, size, dtype=torch.int64, device=device), **self.opened(n, self.given(cond, n))}
+        length = torch.zeros(n, dtype=torch.int64)
+        return Begun(self.predicted(cache, length.to(device)), cache, torch.full((n, size), -1), length)
+
+    def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Written in place, at places from `length` on. Behind the last number there is nothing to predict: its own logits again."""
+        row, first = torch.arange(len(tokens), device=tokens.device), length.to(tokens.device)
+        found = []
+        for i, new in enumerate(tokens.unbind(1)):
+            cache["x"][row, first + i] = new
+            found.append(self.predicted(cache, (first + i + 1).clamp(max=cache["x"].shape[1] - 1)))
+        return torch.stack(found, 1), cache
 
 
 def embedded(embedding: nn.Embedding, label: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ def _pixels(name: str, target: str, config: str, summary: str, paper: str, check
 def gentk_models() -> Iterator[ModelSpec]:
     about = "Transformer over patches, masked net inside each: images with an exact likelihood"
     yield _pixels("patch-ar", "patches:PatchAR", "PatchConfig", about, "arXiv:1502.03509", "check-patch")
+    about = "Gated PixelCNN: masked convolutions, mixtures of logistics for colours"
+    yield _pixels("pixelcnn", "pixelcnn:PixelCNN", "PixelCNNConfig", about, "arXiv:1606.05328", "check-pixelcnn")
 
 
 @hookimpl
@@ -23,5 +25,6 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     for name, summary in (
         ("patch-mnist", "Digits by class, patch by patch"),
         ("pixels-mnist", "Digits, patch by patch, exact likelihood"),
+        ("pixelcnn-mnist", "Digits, pixel by pixel with gated convolutions"),
     ):
         yield RecipeSpec(name, f"recipes/{name}.toml", summary=summary)
