@@ -41,6 +41,11 @@ class Categorical:
         return given.float().log_softmax(-1)
 
 
+def parted(x: Tensor, k: int, c: int) -> Tensor:
+    """(…, k · c) → (…, k, c)."""
+    return x.reshape(*x.shape[:-1], k, c)
+
+
 class LogisticMixture:
     """The channels of a pixel: a mixture of K products of discretised logistics (Salimans et al. 2017, §2.1-2.2).
 
@@ -61,12 +66,12 @@ class LogisticMixture:
         """given (…, P), x (…, C) → log π (…, K), means given earlier channels (…, K, C), log-scales (…, K, C)."""
         k, c = self.components, self.channels
         weights, means, scales, pulls = torch.split(given.float(), [k, k * c, k * c, k * self.pairs], -1)
-        mean, pull = means.unflatten(-1, (k, c)), pulls.unflatten(-1, (k, self.pairs)).tanh()
+        mean, pull = parted(means, k, c), parted(pulls, k, self.pairs).tanh()
         moved, at = [], 0
         for j in range(c):
             moved.append(mean[..., j] + (pull[..., at : at + j] * x[..., None, :j]).sum(-1))
             at += j
-        return weights.log_softmax(-1), torch.stack(moved, -1), (scales.unflatten(-1, (k, c)) - 2).clamp(min=-7)
+        return weights.log_softmax(-1), torch.stack(moved, -1), (parted(scales, k, c) - 2).clamp(min=-7)
 
     def _masses(self, x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
         """log of the mass of the bin around x; all broadcast."""
@@ -90,7 +95,7 @@ class LogisticMixture:
         x = self._values(tokens)
         weight, mean, scale = self._parts(given, x)
         own = self._masses(x[..., None, :], mean, scale)  # (…, K, C)
-        before = weight[..., None] + own.cumsum(-1) - own  # log π_k and the channels before
+        before = weight[..., None] + F.pad(own, (1, 0))[..., :-1].cumsum(-1)  # log π_k and the channels before
         levels = self._values(torch.arange(self.levels, device=given.device))
         each = self._masses(levels, mean[..., None], scale[..., None])  # (…, K, C, V)
         return (before.log_softmax(-2)[..., None] + each).logsumexp(-3)

@@ -64,7 +64,7 @@ class Gated(nn.Module):
         return v + gate(above + told[:, : 2 * self.width, None, None]), self.across(above) + told[:, 2 * self.width :, None, None]
 
     def column(self, taps: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        """A pixel of the horizontal stack: h (n, reach + 1, width) up to it, and what `row` gave, (n, 2 · width) → h, gated (n, width)."""
+        """A pixel of the horizontal stack: h (n, reach + 1, width) up to it, what `row` gave (n, 2 · width) → h, gated (n, width)."""
         gated = gate(given + F.linear(taps.transpose(1, 2).flatten(1), self.horizontal.weight.flatten(1)))
         return taps[:, -1] + F.linear(gated, self.out.weight.flatten(1), self.out.bias), gated
 
