@@ -11,12 +11,12 @@ import argparse
 import time
 
 import torch
-from gentk_autoregressive.pixel_config import PixelCNNConfig
-from gentk_autoregressive.pixelcnn import PixelCNN
 from torch import Tensor
 
 from gentk.noise import Philox
 from gentk.protocols import DataSpec, Leaf
+from gentk_autoregressive.pixel_config import PixelCNNConfig
+from gentk_autoregressive.pixelcnn import PixelCNN
 
 
 def model() -> PixelCNN:

@@ -52,3 +52,19 @@ class PixelCNNConfig(PixelConfig):
         if wrong := [side for side in (self.first, self.kernel) if side % 2 == 0]:
             raise ValueError(f"kernels must have odd sides, got {wrong[0]}")
         return self
+
+
+class MADEConfig(PixelConfig):
+    """Dense layers with masks."""
+
+    widths: tuple[int, ...] = Field((500, 500), min_length=1, max_length=8, description="Units of the hidden layers.")
+    order: Literal["raster", "random"] = Field("raster", description="In which order the numbers are predicted.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Of the masks, and of a random order.")
+    mixture: int = Field(10, ge=1, le=1000, description="Logistics per number, above 32 levels.")
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> MADEConfig:
+        if wrong := [width for width in self.widths if not 0 < width <= 65_536]:
+            raise ValueError(f"widths must be between 1 and 65536, got {wrong[0]}")
+        return self

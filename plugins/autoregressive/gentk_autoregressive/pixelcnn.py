@@ -64,13 +64,13 @@ class Gated(nn.Module):
         return v + gate(above + told[:, : 2 * self.width, None, None]), self.across(above) + told[:, 2 * self.width :, None, None]
 
     def column(self, taps: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        """A pixel of the horizontal stack: h (n, reach + 1, width) up to it, what `row` gave (n, 2 · width) → h, gated (n, width)."""
+        """A pixel of the horizontal stack: h (n, reach + 1, width) to it, what `row` gave (n, 2 · width) → h, gated."""
         gated = gate(given + F.linear(taps.transpose(1, 2).flatten(1), self.horizontal.weight.flatten(1)))
         return taps[:, -1] + F.linear(gated, self.out.weight.flatten(1), self.out.bias), gated
 
 
 class PixelCNNNet(nn.Module):
-    """x (n, inputs, H, W) and channels (n, H, W, C) in [-1, 1] → parameters of each pixel given those before it, (n, H, W, …)."""
+    """x (n, inputs, H, W) and channels (n, H, W, C) in [-1, 1] → parameters of each pixel given earlier ones, (n, H, W, …)."""
 
     def __init__(self, config: PixelCNNConfig, inputs: int, output: Channels, classes: int) -> None:
         super().__init__()

@@ -15,9 +15,11 @@ def _pixels(name: str, target: str, config: str, summary: str, paper: str, check
 @hookimpl
 def gentk_models() -> Iterator[ModelSpec]:
     about = "Transformer over patches, masked net inside each: images with an exact likelihood"
-    yield _pixels("patch-ar", "patches:PatchAR", "PatchConfig", about, "arXiv:1502.03509", "check-patch")
+    yield _pixels("patch-ar", "patches:PatchAR", "PatchConfig", about, "", "check-patch")
     about = "Gated PixelCNN: masked convolutions, mixtures of logistics for colours"
     yield _pixels("pixelcnn", "pixelcnn:PixelCNN", "PixelCNNConfig", about, "arXiv:1606.05328", "check-pixelcnn")
+    about = "Masked autoencoder of numbers or codes in any order"
+    yield _pixels("made", "made:MADE", "MADEConfig", about, "arXiv:1502.03509", "check-made")
 
 
 @hookimpl

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from gentk.errors import UsageError
 from gentk.noise import Philox
 from gentk.protocols import DataSpec, Leaf
+from gentk_autoregressive.made import MADE
 from gentk_autoregressive.patches import PatchAR
-from gentk_autoregressive.pixel_config import PatchConfig, PixelCNNConfig
+from gentk_autoregressive.pixel_config import MADEConfig, PatchConfig, PixelCNNConfig
 from gentk_autoregressive.pixelcnn import PixelCNN
 
 
@@ -29,6 +30,10 @@ def patch(data: DataSpec, **config: Any) -> PatchAR:
 
 def cnn(data: DataSpec, **config: Any) -> PixelCNN:
     return PixelCNN(PixelCNNConfig(**{"width": 4, "layers": 2, "first": 3, "hidden": 6, **config}), data)
+
+
+def made(data: DataSpec, **config: Any) -> MADE:
+    return MADE(MADEConfig(**{"widths": (12, 10), "order": "random", **config}), data)
 
 
 def alive(model: Any, scale: float = 0.3) -> Any:
@@ -46,6 +51,9 @@ MODELS: dict[str, Callable[[], Any]] = {
     "cnn of colours": lambda: cnn(spec((2, 4, 5), 3), kernel=5),
     "cnn of a mixture": lambda: cnn(spec((3, 3, 3), 256), mixture=3),
     "cnn of codes": lambda: cnn(spec((3, 4), codes=5)),
+    "made": lambda: made(spec((1, 3, 3), 3, classes=3)),
+    "made of a mixture": lambda: made(spec((2, 2, 2), 64), mixture=2),
+    "made of codes": lambda: made(spec((2, 3), codes=4)),
 }
 each_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 
@@ -118,6 +126,8 @@ def test_a_row_does_not_depend_on_its_neighbours(make: Callable[[], Any]) -> Non
         lambda: cnn(spec((2, 1, 2), 3)),
         lambda: cnn(spec((2, 1, 2), 5), likelihood="mixture", mixture=2),
         lambda: cnn(spec((2, 2), codes=4)),
+        lambda: made(spec((1, 2, 3))),
+        lambda: made(spec((2, 2), codes=3), order="raster"),
     ],
 )
 @torch.no_grad()
@@ -141,6 +151,10 @@ def sight(model: Any) -> Tensor:
         out = model.net(values, None).reshape(size, -1).sum(1)
         rows = [torch.autograd.grad(o, values, retain_graph=True)[0].flatten() for o in out]
         return torch.stack(rows).abs()
+    if isinstance(model, MADE):
+        values = model.tokens.values(tokens).double().requires_grad_()
+        out = model.net(values, None)[0].sum(1)
+        return torch.stack([torch.autograd.grad(o, values, retain_graph=True)[0].flatten() for o in out]).abs()
     values = model.tokens.values(tokens).double().view(1, model.rows, model.columns, model.channels).requires_grad_()
     images = torch.cat([values.permute(0, 3, 1, 2), torch.ones(1, 1, model.rows, model.columns)], 1)
     out = model.net(images, values, None).reshape(size, -1).sum(1)
@@ -184,6 +198,12 @@ def test_within_reach_pixelcnn_has_no_blind_spot() -> None:
 
 def test_channels_of_a_pixel_see_the_channels_before_them() -> None:
     seen = sight(alive(cnn(spec((3, 3, 3), 4), layers=4, hidden=32))) > 0
+    assert torch.equal(seen, torch.ones_like(seen).tril(-1))
+
+
+@pytest.mark.parametrize("seed, widths", [(0, (12,)), (5, (40, 3, 20))])
+def test_made_sees_every_earlier_number_and_no_later_one(seed: int, widths: tuple[int, ...]) -> None:
+    seen = sight(alive(made(spec((1, 3, 4)), seed=seed, widths=widths))) > 0
     assert torch.equal(seen, torch.ones_like(seen).tril(-1))
 
 
