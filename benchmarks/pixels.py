@@ -23,7 +23,7 @@ def model() -> PixelCNN:
     """The net of the recipe pixelcnn-mnist, with random weights."""
     torch.manual_seed(0)
     data = DataSpec(modality="image", leaves={"x": Leaf(shape=(1, 28, 28), range=(-1, 1), levels=2)})
-    made = PixelCNN(PixelCNNConfig(), data)
+    made = PixelCNN(PixelCNNConfig.model_validate({}), data)
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return made.eval()

@@ -79,7 +79,7 @@ class PixelCNNNet(nn.Module):
         self.first_across = nn.Conv2d(c, c, 1, bias=False)
         self.first_horizontal = nn.Conv2d(inputs, c, (1, self.reach), bias=False)
         self.layers = nn.ModuleList([Gated(c, config.kernel, config.dropout) for _ in range(config.layers)])
-        self.skip = nn.Conv2d(c * config.layers, config.hidden, 1)
+        self.skip = nn.Conv2d(c * (config.layers + 1), config.hidden, 1)  # the last h, too: the sum of all residuals
         self.output = output
         if classes:
             self.class_embedding = nn.Embedding(classes, config.layers * 4 * c)
@@ -87,7 +87,9 @@ class PixelCNNNet(nn.Module):
 
     def told(self, label: Tensor | None) -> Tensor | None:
         """What the class adds to the gates of each layer, (n, layers, 4 · width)."""
-        return None if label is None else embedded(self.class_embedding, label).view(-1, len(self.layers), 4 * self.first_across.in_channels)
+        if label is None:
+            return None
+        return embedded(self.class_embedding, label).view(-1, len(self.layers), 4 * self.first_across.in_channels)
 
     def forward(self, x: Tensor, values: Tensor, label: Tensor | None) -> Tensor:
         told, r = self.told(label), self.reach
@@ -97,7 +99,7 @@ class PixelCNNNet(nn.Module):
         for i, layer in enumerate(self.layers):
             v, h, skip = layer(v, h, None if told is None else told[:, i, :, None, None].to(v.dtype))
             skips.append(skip)
-        out: Tensor = self.output(self.skip(torch.cat(skips, 1)).permute(0, 2, 3, 1), values)
+        out: Tensor = self.output(self.skip(torch.cat([*skips, h], 1)).permute(0, 2, 3, 1), values)
         return out
 
 
@@ -187,7 +189,7 @@ class PixelCNN(Pixels):
             cache["h"][new, i, r, c + reach] = h
             h, gated = layer.column(cache["h"][new[:, None], i, r[:, None], columns], cache["given"][new, i + 1, c])
             skips.append(gated)
-        cache["features"][new, r, c] = F.linear(torch.cat(skips, 1), self.net.skip.weight.flatten(1), self.net.skip.bias)
+        cache["features"][new, r, c] = F.linear(torch.cat([*skips, h], 1), self.net.skip.weight.flatten(1), self.net.skip.bias)
 
     def predicted(self, cache: Mapping[str, Tensor], place: Tensor) -> Tensor:
         pixel, channel = place // self.channels, place % self.channels

@@ -28,5 +28,6 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
         ("patch-mnist", "Digits by class, patch by patch"),
         ("pixels-mnist", "Digits, patch by patch, exact likelihood"),
         ("pixelcnn-mnist", "Digits, pixel by pixel with gated convolutions"),
+        ("made-mnist", "Digits, one masked dense net"),
     ):
         yield RecipeSpec(name, f"recipes/{name}.toml", summary=summary)
