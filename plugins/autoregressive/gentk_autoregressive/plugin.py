@@ -7,11 +7,27 @@ from collections.abc import Iterator
 from gentk.host import ModelSpec, RecipeSpec, hookimpl
 
 
+def _pixels(name: str, target: str, config: str, summary: str, paper: str, check: str) -> ModelSpec:
+    target, config = f"gentk_autoregressive.{target}", f"gentk_autoregressive.pixel_config:{config}"
+    return ModelSpec(name, target, config, summary=summary, paper=paper, check=f"recipes/{check}.toml")
+
+
 @hookimpl
 def gentk_models() -> Iterator[ModelSpec]:
-    yield from ()
+    about = "Transformer over patches, masked net inside each: images with an exact likelihood"
+    yield _pixels("patch-ar", "patches:PatchAR", "PatchConfig", about, "", "check-patch")
+    about = "Gated PixelCNN: masked convolutions, mixtures of logistics for colours"
+    yield _pixels("pixelcnn", "pixelcnn:PixelCNN", "PixelCNNConfig", about, "arXiv:1606.05328", "check-pixelcnn")
+    about = "Masked autoencoder of numbers or codes in any order"
+    yield _pixels("made", "made:MADE", "MADEConfig", about, "arXiv:1502.03509", "check-made")
 
 
 @hookimpl
 def gentk_recipes() -> Iterator[RecipeSpec]:
-    yield from ()
+    for name, summary in (
+        ("patch-mnist", "Digits by class, patch by patch"),
+        ("pixels-mnist", "Digits, patch by patch, exact likelihood"),
+        ("pixelcnn-mnist", "Digits, pixel by pixel with gated convolutions"),
+        ("made-mnist", "Digits, one masked dense net"),
+    ):
+        yield RecipeSpec(name, f"recipes/{name}.toml", summary=summary)

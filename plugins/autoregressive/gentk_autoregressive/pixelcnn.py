@@ -1,0 +1,206 @@
+"""`pixelcnn`: an image pixel by pixel with gated masked convolutions (van den Oord et al. 2016b, figure 2).
+
+The vertical stack sees all rows above, the horizontal stack the pixels to the left and the vertical stack: together every earlier
+pixel within reach, without a blind spot. No kernel is masked: inputs are shifted and padded, so that no weight looks ahead.
+Grey levels and colours: a mixture of discretised logistics (Salimans et al. 2017). Sampling caches activations
+(Ramachandran et al. 2017): a pixel costs one column of the horizontal stack, a row one row of the vertical.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gentk.errors import UsageError
+from gentk.protocols import DataSpec
+
+from .laws import LogisticMixture, single
+from .masked import Channels
+from .pixel_config import PixelCNNConfig
+from .pixels import Pixels, embedded
+
+
+def gate(x: Tensor) -> Tensor:
+    """tanh(a) σ(b) of the two halves of the channels (dimension 1)."""
+    a, b = x.chunk(2, 1)
+    return a.tanh() * b.sigmoid()
+
+
+class Gated(nn.Module):
+    """One layer of both stacks; `side` is that of the square kernel whose causal half the two stacks share.
+
+    v at row r has seen the rows above r, and none of its own: so nothing is moved down between the stacks.
+    """
+
+    def __init__(self, width: int, side: int, dropout: float) -> None:
+        super().__init__()
+        self.reach, self.width, self.dropout = side // 2, width, dropout
+        self.vertical = nn.Conv2d(width, 2 * width, (self.reach + 1, side))
+        self.across = nn.Conv2d(2 * width, 2 * width, 1, bias=False)
+        self.horizontal = nn.Conv2d(width, 2 * width, (1, self.reach + 1), bias=False)
+        self.out = nn.Conv2d(width, width, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, v: Tensor, h: Tensor, told: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """v, h (n, width, H, W), told (n, 4 · width, 1, 1) → v, h and what skips to the output (n, width, H, W)."""
+        above = self.vertical(F.pad(v, (self.reach, self.reach, self.reach, 0)))
+        seen = self.across(above) + self.horizontal(F.pad(h, (self.reach, 0)))
+        if told is not None:
+            above, seen = above + told[:, : 2 * self.width], seen + told[:, 2 * self.width :]
+        gated = gate(seen)
+        return v + gate(above), h + self.out(F.dropout(gated, self.dropout, self.training)), gated
+
+    def row(self, window: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """A row of the vertical stack.
+
+        v (n, width, reach + 1, W + 2 · reach) → v (n, width, 1, W), and what the horizontal stack is given (n, 2 · width, 1, W).
+        """
+        above = self.vertical(window)
+        v = window[:, :, -1:, self.reach : window.shape[3] - self.reach]
+        return v + gate(above + told[:, : 2 * self.width, None, None]), self.across(above) + told[:, 2 * self.width :, None, None]
+
+    def column(self, taps: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        """A pixel of the horizontal stack: h (n, reach + 1, width) to it, what `row` gave (n, 2 · width) → h, gated."""
+        gated = gate(given + F.linear(taps.transpose(1, 2).flatten(1), self.horizontal.weight.flatten(1)))
+        return taps[:, -1] + F.linear(gated, self.out.weight.flatten(1), self.out.bias), gated
+
+
+class PixelCNNNet(nn.Module):
+    """x (n, inputs, H, W) and channels (n, H, W, C) in [-1, 1] → parameters of each pixel given earlier ones, (n, H, W, …)."""
+
+    def __init__(self, config: PixelCNNConfig, inputs: int, output: Channels, classes: int) -> None:
+        super().__init__()
+        c, self.reach = config.width, config.first // 2
+        self.first_vertical = nn.Conv2d(inputs, c, (self.reach, config.first))
+        self.first_across = nn.Conv2d(c, c, 1, bias=False)
+        self.first_horizontal = nn.Conv2d(inputs, c, (1, self.reach), bias=False)
+        self.layers = nn.ModuleList([Gated(c, config.kernel, config.dropout) for _ in range(config.layers)])
+        self.skip = nn.Conv2d(c * (config.layers + 1), config.hidden, 1)  # the last h, too: the sum of all residuals
+        self.output = output
+        if classes:
+            self.class_embedding = nn.Embedding(classes, config.layers * 4 * c)
+            nn.init.normal_(self.class_embedding.weight, std=0.02)
+
+    def told(self, label: Tensor | None) -> Tensor | None:
+        """What the class adds to the gates of each layer, (n, layers, 4 · width)."""
+        if label is None:
+            return None
+        return embedded(self.class_embedding, label).view(-1, len(self.layers), 4 * self.first_across.in_channels)
+
+    def forward(self, x: Tensor, values: Tensor, label: Tensor | None) -> Tensor:
+        told, r = self.told(label), self.reach
+        v = self.first_vertical(F.pad(x, (r, r, r, 0))[:, :, :-1])
+        h = self.first_across(v) + self.first_horizontal(F.pad(x, (r, 0))[..., :-1])
+        skips = []
+        for i, layer in enumerate(self.layers):
+            v, h, skip = layer(v, h, None if told is None else told[:, i, :, None, None].to(v.dtype))
+            skips.append(skip)
+        out: Tensor = self.output(self.skip(torch.cat([*skips, h], 1)).permute(0, 2, 3, 1), values)
+        return out
+
+
+class PixelCNN(Pixels):
+    """Images of any channels and levels, and maps of codes (H, W). The pixels come in raster order, the channels of a pixel in turn."""
+
+    Config = PixelCNNConfig
+    config: PixelCNNConfig
+    outer = ("net.first_vertical", "net.first_horizontal", "net.output.out")
+    order: Tensor
+
+    def __init__(self, config: PixelCNNConfig, data: DataSpec) -> None:
+        super().__init__(config, data)
+        shape = data.shape
+        if len(shape) != (2 if self.tokens.codes else 3):
+            raise UsageError(f"pixelcnn wants images (C, H, W) of grey levels, or maps (H, W) of codes; x has the shape {shape}")
+        self.channels, self.rows, self.columns = shape if len(shape) == 3 else (1, *shape)
+        mixture = config.likelihood == "mixture" or (config.likelihood == "auto" and self.tokens.count > 32 and not self.tokens.codes)
+        if mixture and self.tokens.codes:
+            raise UsageError("codes have no order that a mixture of logistics could use: set model.config.likelihood=categorical")
+        self.law = LogisticMixture(self.tokens.count, self.channels, config.mixture) if mixture else single(self.tokens.count)
+        each = self.law.parameters_each if mixture else self.channels * self.law.parameters_each
+        output = Channels(config.hidden, self.channels, each, masked=not mixture)
+        inputs = self.tokens.count if self.tokens.codes else self.channels + 1
+        self.net = PixelCNNNet(config, inputs, output, self.classes)
+        places = torch.arange(self.channels * self.rows * self.columns).view(self.channels, -1)
+        self.register_buffer("order", places.T.flatten(), persistent=False)
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """Tokens (n, C, H, W) → what the net reads, (n, inputs, H, W): codes one-hot; numbers, and ones that show the image's border."""
+        if self.tokens.codes:
+            return F.one_hot(tokens[:, 0], self.tokens.count).permute(0, 3, 1, 2).to(torch.get_default_dtype())
+        values = self.tokens.values(tokens)
+        return torch.cat([values, torch.ones_like(values[:, :1])], 1)
+
+    def nats(self, tokens: Tensor, label: Tensor | None) -> Tensor:
+        tokens = tokens.view(-1, self.channels, self.rows, self.columns)
+        last = tokens.permute(0, 2, 3, 1)
+        given = self.net(self.read(tokens), self.tokens.values(last), label)
+        return self.law.log_prob(given, last).flatten(1).sum(1)
+
+    def opened(self, n: int, label: Tensor | None) -> dict[str, Tensor]:
+        """Inputs of every layer of both stacks with their padding; of one row (`row` says which) what the horizontal stack is given."""
+        weight, c, layers, r = self.net.skip.weight, self.config.width, self.config.layers, self.config.kernel // 2
+        told = self.net.told(label)
+        return {
+            "v": weight.new_zeros(n, layers, c, self.rows + r, self.columns + 2 * r),
+            "h": weight.new_zeros(n, layers, self.rows, self.columns + r, c),
+            "given": weight.new_zeros(n, layers + 1, self.columns, 2 * c),
+            "row": torch.full((n,), -1, device=weight.device),
+            "features": weight.new_zeros(n, self.rows, self.columns, self.config.hidden),
+            "told": weight.new_zeros(n, layers, 4 * c) if told is None else told,
+        }
+
+    def window(self, pixels: Tensor, place: tuple[Tensor, Tensor], size: tuple[int, int]) -> Tensor:
+        """What the net reads of pixels (n, H, W, C) in windows (n, inputs, *size) that begin at `place`, 0 outside of the image."""
+        rows, columns = (first[:, None] + torch.arange(m, device=first.device) for first, m in zip(place, size, strict=True))
+        inside = ((rows >= 0)[:, :, None] & (columns >= 0)[:, None] & (columns < self.columns)[:, None])[:, None]
+        index = torch.arange(len(pixels), device=rows.device)[:, None, None]
+        part = pixels[index, rows.clamp(min=0)[:, :, None], columns.clamp(0, self.columns - 1)[:, None]]
+        return self.read(part.permute(0, 3, 1, 2)).to(self.net.skip.weight) * inside
+
+    def row_begins(self, cache: Mapping[str, Tensor], new: Tensor, at: Tensor) -> None:
+        """Row `at` (m,) of the vertical stack, for the rows `new` (m,) of the cache: all that the rows above say."""
+        reach, side, w, c = self.config.kernel // 2, self.config.first // 2, self.columns, self.config.width
+        pixels = cache["x"].view(-1, self.rows, w, self.channels)[new]
+        v = self.net.first_vertical(self.window(pixels, (at - side, torch.full_like(at, -side)), (side, w + 2 * side)))
+        cache["given"][new, 0, :, :c] = self.net.first_across(v)[:, :, 0].transpose(1, 2)
+        lines = at[:, None] + torch.arange(reach + 1, device=at.device)
+        for i, layer in enumerate(self.net.layers):
+            assert isinstance(layer, Gated)
+            cache["v"][new, i, :, at + reach, reach : reach + w] = v[:, :, 0]
+            window = cache["v"][new[:, None], i, :, lines].transpose(1, 2)
+            v, given = layer.row(window, cache["told"][new, i])
+            cache["given"][new, i + 1] = given[:, :, 0].transpose(1, 2)
+        cache["row"][new] = at
+
+    def pixel_begins(self, cache: Mapping[str, Tensor], new: Tensor, r: Tensor, c: Tensor) -> None:
+        """Column `c` of row `r` of the horizontal stack, (m,) each, and the features that the output is made of."""
+        reach, side, width = self.config.kernel // 2, self.config.first // 2, self.config.width
+        pixels = cache["x"].view(-1, self.rows, self.columns, self.channels)[new]
+        before = self.window(pixels, (r, c - side), (1, side))
+        h = cache["given"][new, 0, c, :width] + self.net.first_horizontal(before)[:, :, 0, 0]
+        columns, skips = c[:, None] + torch.arange(reach + 1, device=c.device), []
+        for i, layer in enumerate(self.net.layers):
+            assert isinstance(layer, Gated)
+            cache["h"][new, i, r, c + reach] = h
+            h, gated = layer.column(cache["h"][new[:, None], i, r[:, None], columns], cache["given"][new, i + 1, c])
+            skips.append(gated)
+        cache["features"][new, r, c] = F.linear(torch.cat([*skips, h], 1), self.net.skip.weight.flatten(1), self.net.skip.bias)
+
+    def predicted(self, cache: Mapping[str, Tensor], place: Tensor) -> Tensor:
+        pixel, channel = place // self.channels, place % self.channels
+        r, c = pixel // self.columns, pixel % self.columns
+        new = (channel == 0).nonzero()[:, 0]
+        if len(new):
+            late = new[(c[new] == 0) | (cache["row"][new] != r[new])]  # also where a sampler went back to an earlier row
+            if len(late):
+                self.row_begins(cache, late, r[late])
+            self.pixel_begins(cache, new, r[new], c[new])
+        row = torch.arange(len(place), device=place.device)
+        own = cache["x"].view(len(place), -1, self.channels)[row, pixel]
+        given = self.net.output(cache["features"][row, r, c], self.tokens.values(own))
+        return self.law.logits(given, own)[row, channel]
