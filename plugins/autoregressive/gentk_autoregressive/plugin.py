@@ -9,9 +9,18 @@ from gentk.host import ModelSpec, RecipeSpec, hookimpl
 
 @hookimpl
 def gentk_models() -> Iterator[ModelSpec]:
-    yield from ()
+    yield ModelSpec(
+        "gpt",
+        "gentk_autoregressive.gpt:GPT",
+        config="gentk_autoregressive.config:GPTConfig",
+        summary="Decoder-only transformer of text, codes or pixels, optionally by class",
+        paper="Radford et al. 2018",
+        check="recipes/check-gpt.toml",
+    )
 
 
 @hookimpl
 def gentk_recipes() -> Iterator[RecipeSpec]:
-    yield from ()
+    yield RecipeSpec("shakespeare-char", "recipes/shakespeare-char.toml", summary="Shakespeare's plays, character by character")
+    yield RecipeSpec("names", "recipes/names.toml", summary="First names, letter by letter")
+    yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", summary="Digits as the 7×7 codes of vae/vq-mnist")

@@ -111,7 +111,7 @@ def text(
     index = {name: i for i, name in enumerate(names)}
     if lines:
         room = length or max(len(line) for line in whole)
-        return Texts(*_lines([[index[token] for token in line] for line in found], room, place, test_share), names, unit)
+        return Texts(*padded([[index[token] for token in line] for line in found], room, place, test_share), names, unit)
     flat = np.array([index[token] for token in found[0]], np.int32)
     room = length or WINDOW
     if len(flat) < room:
@@ -148,7 +148,7 @@ def _part(whole: list[T], share: float, split: str) -> list[T]:
     return whole if not split else whole[len(whole) - held :] if split == "test" else whole[: len(whole) - held]
 
 
-def _lines(lines: Sequence[Sequence[int]], room: int, path: Path, share: float = 0.0) -> tuple[Ints, Ints]:
+def padded(lines: Sequence[Sequence[int]], room: int, path: Path, share: float = 0.0) -> tuple[Ints, Ints]:
     """Lines padded to `room` tokens, a longer one cut, and how long each is."""
     if not lines:
         raise UsageError(f"text {path}: no line is in this split; {_remedy('test', share)}")
@@ -201,7 +201,7 @@ class Sentences:
             return {"x": torch.from_numpy(x), "length": torch.from_numpy(length)}
         texts = [" ".join(self.words[word] for word in row[:end]).replace(" .", ".") for row, end in zip(words, length, strict=True)]
         index = {letter: i for i, letter in enumerate(self.letters)}
-        rows, ends = _lines([[index[letter] for letter in line] for line in texts], self.spec.shape[0], Path("sentences"))
+        rows, ends = padded([[index[letter] for letter in line] for line in texts], self.spec.shape[0], Path("sentences"))
         return {"x": torch.from_numpy(rows), "length": torch.from_numpy(ends)}
 
 
