@@ -79,7 +79,7 @@ class MADE(Pixels):
     Config = MADEConfig
     config: MADEConfig
     outer = ("net.out", "net.direct")
-    order: Tensor
+    places: Tensor
 
     def __init__(self, config: MADEConfig, data: DataSpec) -> None:
         super().__init__(config, data)
@@ -88,7 +88,7 @@ class MADE(Pixels):
         self.law = LogisticMixture(self.tokens.count, 1, config.mixture) if mixture else single(self.tokens.count)
         self.mixture = mixture
         order = range(size) if config.order == "raster" else np.random.Generator(np.random.PCG64([config.seed, 1])).permutation(size)
-        self.register_buffer("order", torch.tensor([int(k) for k in order]), persistent=False)
+        self.register_buffer("places", torch.tensor([int(k) for k in order]), persistent=False)
         inputs = self.tokens.count if self.tokens.codes else 1
         self.net = MADENet(config, size, inputs, self.law.parameters_each, self.classes)
 
@@ -98,7 +98,7 @@ class MADE(Pixels):
         return one.to(self.net.out.weight)
 
     def nats(self, tokens: Tensor, label: Tensor | None) -> Tensor:
-        own = tokens.flatten(1)[:, self.order]
+        own = tokens.flatten(1)[:, self.places]
         given = self.net(self.read(own), label)
         return self.law.log_prob(given, own[..., None] if self.mixture else own).flatten(1).sum(1)
 

@@ -220,7 +220,7 @@ class PatchAR(Pixels):
 
     Config = PatchConfig
     config: PatchConfig
-    order: Tensor
+    places: Tensor
 
     def __init__(self, config: PatchConfig, data: DataSpec) -> None:
         super().__init__(config, data)
@@ -233,7 +233,7 @@ class PatchAR(Pixels):
         grid, numbers = (shape[1] // p, shape[2] // p), shape[0] * p * p
         self.net = PatchNet(config, grid, numbers, self.law.parameters_each, self.classes)
         places = torch.arange(shape[0] * shape[1] * shape[2]).view(1, *shape)
-        self.register_buffer("order", self.patched(places).flatten(), persistent=False)
+        self.register_buffer("places", self.patched(places).flatten(), persistent=False)
 
     @property
     def outer(self) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class PixelCNN(Pixels):
     Config = PixelCNNConfig
     config: PixelCNNConfig
     outer = ("net.first_vertical", "net.first_horizontal", "net.output.out")
-    order: Tensor
+    places: Tensor
 
     def __init__(self, config: PixelCNNConfig, data: DataSpec) -> None:
         super().__init__(config, data)
@@ -126,7 +126,7 @@ class PixelCNN(Pixels):
         inputs = self.tokens.count if self.tokens.codes else self.channels + 1
         self.net = PixelCNNNet(config, inputs, output, self.classes)
         places = torch.arange(self.channels * self.rows * self.columns).view(self.channels, -1)
-        self.register_buffer("order", places.T.flatten(), persistent=False)
+        self.register_buffer("places", places.T.flatten(), persistent=False)
 
     def read(self, tokens: Tensor) -> Tensor:
         """Tokens (n, C, H, W) → what the net reads, (n, inputs, H, W): codes one-hot; numbers, and ones that show the image's border."""

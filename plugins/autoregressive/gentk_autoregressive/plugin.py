@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gentk.host import ModelSpec, RecipeSpec, hookimpl
+from gentk.host import ImporterSpec, ModelSpec, RecipeSpec, hookimpl
 
 
 def _pixels(name: str, target: str, config: str, summary: str, paper: str, check: str) -> ModelSpec:
@@ -14,6 +14,14 @@ def _pixels(name: str, target: str, config: str, summary: str, paper: str, check
 
 @hookimpl
 def gentk_models() -> Iterator[ModelSpec]:
+    yield ModelSpec(
+        "gpt",
+        "gentk_autoregressive.gpt:GPT",
+        config="gentk_autoregressive.config:GPTConfig",
+        summary="Decoder-only transformer of text, codes or pixels, optionally by class",
+        paper="Radford et al. 2018",
+        check="recipes/check-gpt.toml",
+    )
     about = "Transformer over patches, masked net inside each: images with an exact likelihood"
     yield _pixels("patch-ar", "patches:PatchAR", "PatchConfig", about, "", "check-patch")
     about = "Gated PixelCNN: masked convolutions, mixtures of logistics for colours"
@@ -24,6 +32,9 @@ def gentk_models() -> Iterator[ModelSpec]:
 
 @hookimpl
 def gentk_recipes() -> Iterator[RecipeSpec]:
+    yield RecipeSpec("shakespeare-char", "recipes/shakespeare-char.toml", summary="Shakespeare's plays, character by character")
+    yield RecipeSpec("names", "recipes/names.toml", summary="First names, letter by letter")
+    yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", summary="Digits as the 7×7 codes of vae/vq-mnist")
     for name, summary in (
         ("patch-mnist", "Digits by class, patch by patch"),
         ("pixels-mnist", "Digits, patch by patch, exact likelihood"),
@@ -31,3 +42,9 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
         ("made-mnist", "Digits, one masked dense net"),
     ):
         yield RecipeSpec(name, f"recipes/{name}.toml", summary=summary)
+
+
+@hookimpl
+def gentk_importers() -> Iterator[ImporterSpec]:
+    place, about = "gentk_autoregressive.hf", "GPT-2, Llama, Qwen2, Qwen3, Mistral checkpoints of transformers"
+    yield ImporterSpec("transformers", f"{place}:read", export=f"{place}:write", summary=about)

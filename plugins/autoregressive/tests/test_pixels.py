@@ -61,9 +61,9 @@ each_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def some(model: Any, n: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Tokens (n, L) in the model's order, the same as x, and conditions."""
     generator = torch.Generator().manual_seed(0)
-    tokens = torch.randint(model.tokens.count, (n, len(model.order)), generator=generator)
+    tokens = torch.randint(model.tokens.count, (n, len(model.places)), generator=generator)
     flat = torch.empty_like(tokens)
-    flat[:, model.order] = tokens
+    flat[:, model.places] = tokens
     x = flat.view(n, *model.data.shape)
     label = {"label": torch.arange(n) % 3} if model.label else {}
     return tokens, x if model.tokens.codes else model.tokens.values(x), label
@@ -133,7 +133,7 @@ def test_a_row_does_not_depend_on_its_neighbours(make: Callable[[], Any]) -> Non
 @torch.no_grad()
 def test_the_probabilities_of_all_images_sum_to_one(make: Callable[[], Any]) -> None:
     model = alive(make())
-    size = len(model.order)
+    size = len(model.places)
     states = torch.tensor(list(itertools.product(range(model.tokens.count), repeat=size))).view(-1, *model.data.shape)
     x = states if model.tokens.codes else model.tokens.values(states)
     chance = model.log_prob({"x": x}, Philox(0, range(len(x)))).double().exp()
@@ -144,7 +144,7 @@ def test_the_probabilities_of_all_images_sum_to_one(make: Callable[[], Any]) -> 
 def sight(model: Any) -> Tensor:
     """(L, L): how much the parameters of number k (in the model's order) change with number j."""
     tokens, _, _ = some(model, 1)
-    size = len(model.order)
+    size = len(model.places)
     model.double()
     if isinstance(model, PatchAR):
         values = model.tokens.values(tokens).double().view(1, -1, model.net.head.numbers).requires_grad_()

@@ -251,6 +251,16 @@ class OwnText(Options):
     test_share: float = Field(0.1, ge=0, lt=1, description="Share of the text, its last part, held out as the split `test`.")
 
 
+class TinyShakespeare(Options):
+    """Of tiny-shakespeare."""
+
+    length: int = Field(256, ge=2, le=65_536, description="Characters of an example.")
+
+
+class Names(Options):
+    """Of names, which has none."""
+
+
 class Sentences(Options):
     """Of sentences."""
 

@@ -59,6 +59,12 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
         yield DatasetSpec(name, target, "table", f"gentk_datasets.options:{options}", summary=summary)
     own = "table:PATH, your own table: numbers, categories, dates, missing values (.csv, .tsv, .parquet)"
     yield _own("table", "table_files:table", "table", "OwnTable", own)
+    for name, options, summary in (
+        ("tiny-shakespeare", "TinyShakespeare", "A million characters of Shakespeare's plays (downloaded)"),
+        ("names", "Names", "32,033 first names, letter by letter (downloaded)"),
+    ):
+        target = f"gentk_datasets.published_texts:{name.replace('-', '_')}"
+        yield DatasetSpec(name, target, "text", f"gentk_datasets.options:{options}", summary=summary)
     yield _own("text", "text:text", "text", "OwnText", "text:PATH, your own text, by character or word, in windows or lines")
     yield DatasetSpec(
         "sentences",

@@ -111,7 +111,7 @@ def text(
     if lines:
         whole = [cutter.cut(line) for line in _said(place, chosen)]
         room = length or max(map(len, whole), default=0)
-        return Texts(*_lines(_part(whole, test_share, part), room, place, test_share), cutter.leaf)
+        return Texts(*padded(_part(whole, test_share, part), room, place, test_share), cutter.leaf)
     key = (chosen.unit, chosen.encoding, cutter.name)
     flat = _part(as_row(place, key, lambda: cutter.all(_documents(place, chosen))), test_share, part)
     room = length or WINDOW
@@ -210,7 +210,7 @@ def _part(whole: Rows, share: float, split: str) -> Rows:
     return whole if not split else whole[len(whole) - held :] if split == "test" else whole[: len(whole) - held]
 
 
-def _lines(lines: Sequence[Sequence[int]], room: int, path: Path, share: float = 0.0) -> tuple[Ints, Ints]:
+def padded(lines: Sequence[Sequence[int]], room: int, path: Path, share: float = 0.0) -> tuple[Ints, Ints]:
     """Lines padded to `room` tokens, a longer one cut, and how long each is."""
     if not lines:
         raise UsageError(f"text {path}: no line is in this split; {_remedy('test', share)}")
@@ -263,7 +263,7 @@ class Sentences:
             return {"x": torch.from_numpy(x), "length": torch.from_numpy(length)}
         texts = [" ".join(self.words[word] for word in row[:end]).replace(" .", ".") for row, end in zip(words, length, strict=True)]
         index = {letter: i for i, letter in enumerate(self.letters)}
-        rows, ends = _lines([[index[letter] for letter in line] for line in texts], self.spec.shape[0], Path("sentences"))
+        rows, ends = padded([[index[letter] for letter in line] for line in texts], self.spec.shape[0], Path("sentences"))
         return {"x": torch.from_numpy(rows), "length": torch.from_numpy(ends)}
 
 
