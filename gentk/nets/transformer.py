@@ -19,7 +19,7 @@ GATED = ("swiglu", "geglu")
 
 @dataclass(frozen=True)
 class BlockShape:
-    """What a block is made of. `kv_heads` 0: as many as `heads`; `head_dim` 0: width / heads; `hidden` 0: 4 · width; `scale` 0: 1/√head_dim.
+    """What a block is made of. Zeros: kv_heads as heads, head_dim width / heads, hidden 4 · width, scale 1/√head_dim.
 
     gain: norms have learned scales. biases: of the linear layers and of LayerNorm, "qkv" for the first projection alone (Qwen2).
     qk_norm: RMSNorm of each query and key; "channel" with a gain per channel (Qwen3), "head" with one learned scale per head.
@@ -147,7 +147,7 @@ class Norm(nn.Module):
 class Attention(nn.Module):
     """Causal attention with grouped queries (Ainslie et al. 2023), x (n, T, width) → the same."""
 
-    def __init__(self, shape: BlockShape) -> None:
+    def __init__(self, shape: BlockShape, *, first: bool = False) -> None:
         super().__init__()
         d, self.shape = shape.d_head, shape
         self.qkv = nn.Linear(shape.width, (shape.heads + 2 * shape.kv) * d, bias=shape.biases != "none")
@@ -156,7 +156,7 @@ class Attention(nn.Module):
             self.q_norm, self.k_norm = (Norm(d, "rms", shape.eps, gain=shape.qk_norm == "channel") for _ in range(2))
         if shape.qk_norm == "head":
             self.sharpness = nn.Parameter(torch.full((shape.heads,), 1.2))
-        if shape.value_residual:
+        if shape.value_residual and not first:
             self.mixture = nn.Parameter(torch.tensor([1.0, 0.0]))
 
     def forward(self, x: Tensor, first: Tensor | None, places: Places, memory: Memory | None) -> tuple[Tensor, Tensor]:
@@ -227,17 +227,18 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """norm, attention, norm, feed-forward, each with a residual: x (n, T, width) → the same, and the values that the next block may mix in.
+    """norm, attention, norm, feed-forward, each with a residual: x (n, T, width) → the same, and the values that later blocks may mix in.
 
-    source (n, T, width): the embeddings. drawn (2, n, T, width): uniform bytes for dropout, or None. A call with `memory` writes into it.
+    `first`: the first block of a net. source (n, T, width): the embeddings. drawn (2, n, T, width): uniform
+    bytes for dropout, or None. A call with `memory` writes into it.
     """
 
-    def __init__(self, shape: BlockShape, dropout: float = 0.0) -> None:
+    def __init__(self, shape: BlockShape, dropout: float = 0.0, *, first: bool = False) -> None:
         super().__init__()
         self.shape, self.dropout = shape, dropout
         bias = shape.biases == "all"
         self.norm1, self.norm2 = (Norm(shape.width, shape.norm, shape.eps, gain=shape.gain, bias=bias) for _ in range(2))
-        self.attention, self.mlp = Attention(shape), FeedForward(shape)
+        self.attention, self.mlp = Attention(shape, first=first), FeedForward(shape)
         if shape.input_residual:
             self.mixture = nn.Parameter(torch.tensor([1.0, 0.0]))
         if shape.shift:

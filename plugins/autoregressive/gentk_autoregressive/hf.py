@@ -1,4 +1,4 @@
-"""transformers' GPT-2 and Llama checkpoints ↔ `gpt`: config.json and safetensors, whole or in shards, with the same care as any foreign file.
+"""transformers' GPT-2 and Llama checkpoints ↔ `gpt`: config.json and safetensors, whole or in shards, read with care as any foreign file.
 
 A text of ours has a start token before it, which counts as no token of it: theirs are the same where the token that begins texts is given.
 """
@@ -63,7 +63,8 @@ def read(folder: Path) -> GPT:
     safety.compare(safety.Header(header.path, {new: header.tensors[old] for new, old in plain.items()}, header.bytes), shapes)
     tensors = safety.read_tensors(header)
     model = GPT(config, data)
-    model.net.load_state_dict({piece.ours: _whole(piece, {n: tensors[plain[n]] for n, _ in piece.theirs}) for piece in pieces(config, gpt2=gpt2)})
+    held = {name: tensors[old] for name, old in plain.items()}
+    model.net.load_state_dict({piece.ours: _whole(piece, held) for piece in pieces(config, gpt2=gpt2)})
     return model.eval()
 
 
@@ -136,7 +137,7 @@ def _parts(piece: Piece, tensor: Tensor) -> dict[str, Tensor]:
     """Theirs from ours."""
     if len(piece.theirs) == 1:
         return {piece.theirs[0][0]: tensor.T if piece.turned else tensor}
-    return dict(zip((name for name, _ in piece.theirs), tensor.split([rows for _, rows in piece.theirs]), strict=True))
+    return dict(zip((name for name, _ in piece.theirs), torch.split(tensor, [rows for _, rows in piece.theirs]), strict=True))
 
 
 def _whole(piece: Piece, tensors: Mapping[str, Tensor]) -> Tensor:

@@ -1,4 +1,7 @@
-"""config.json of transformers' GPT-2 and Llama families ↔ GPTConfig. Light: no torch. What cannot be said exactly is refused in one line."""
+"""config.json of transformers' GPT-2 and Llama families ↔ GPTConfig. Light: no torch.
+
+What cannot be said exactly is refused in one line.
+"""
 
 from __future__ import annotations
 

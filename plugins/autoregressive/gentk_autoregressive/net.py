@@ -48,7 +48,7 @@ class Transformer(nn.Module):
         if config.embedding_norm:
             self.first_norm = Norm(width, config.norm, config.eps, gain=config.gain, bias=config.biases == "all")
         shape = self.shape = block_shape(config)
-        self.blocks = nn.ModuleList(Block(shape, config.dropout) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(Block(shape, config.dropout, first=i == 0) for i in range(config.layers))
         self.norm = Norm(width, config.norm, config.eps, gain=config.gain, bias=config.biases == "all")
         if not config.tie:
             self.head = nn.Linear(width, vocabulary, bias=False)
@@ -75,11 +75,12 @@ class Transformer(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """The last layer: (n, T, width) → (n, T, V)."""
         config = self.config
-        out = F.linear(x, self.token.weight[: self.vocabulary]) if config.tie else self.head(x)
-        out = out.float()
+        out: Tensor = (F.linear(x, self.token.weight[: self.vocabulary]) if config.tie else self.head(x)).float()
         if config.init == "mup":
             out = out * (config.base_width / config.width)
-        return config.softcap * torch.tanh(out / config.softcap) if config.softcap else out
+        if config.softcap:
+            out = config.softcap * torch.tanh(out / config.softcap)
+        return out
 
     def _embedded(self, tokens: Tensor, label: Tensor | None, cache: Mapping[str, Tensor] | None, at: int | Tensor) -> Tensor:
         config, steps = self.config, tokens.shape[1]
@@ -106,8 +107,9 @@ class Transformer(nn.Module):
         cos = sin = mask = None
         if config.positions == "rotary":
             cos, sin = rotary(query if not whole else query[None], self.shape.d_head, config.theta)
-        causal = whole and at == 0 and not (window and window < end)
-        if not causal and not (whole and steps == 1 and not (window and window < end)):
+        bounded = bool(window) and window < end
+        causal = whole and not bounded and end == steps
+        if not causal and not (whole and steps == 1 and not bounded):
             key = torch.arange(end, device=device)
             mask = key <= query[..., None]
             if window:

@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from gentk_autoregressive import hf
-from gentk_autoregressive.config import GPTConfig
-from gentk_autoregressive.gpt import GPT
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -18,12 +15,16 @@ from gentk.errors import GentkError
 from gentk.noise import Philox
 from gentk.protocols import DataSpec, Leaf
 from gentk.samplers.autoregressive import AutoRegressive
+from gentk_autoregressive import hf
+from gentk_autoregressive.config import GPTConfig
+from gentk_autoregressive.gpt import GPT
 
 transformers = pytest.importorskip("transformers")
 
 LLAMA: dict[str, Any] = {
-    "vocab_size": 97, "hidden_size": 32, "intermediate_size": 56, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "attn_implementation": "eager",
+    "vocab_size": 97, "hidden_size": 32, "intermediate_size": 56, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+    "attn_implementation": "eager",
 }  # fmt: skip
 GPT2: dict[str, Any] = {
     "vocab_size": 97, "n_positions": 64, "n_embd": 32, "n_layer": 3, "n_head": 4, "bos_token_id": 1, "eos_token_id": 2,
@@ -77,8 +78,8 @@ def test_forty_greedy_tokens_are_theirs(kind: str, tmp_path: Path) -> None:
         for _ in range(40):
             tokens = torch.cat([tokens, theirs(tokens).logits[:, -1].argmax(-1, keepdim=True)], 1)
         cond = {"prompt": ours.conditions["prompt"].prepare([prompt[1:]], 1)}
-        *_, last = AutoRegressive(temperature=0, length=43)(ours, 1, noise=Philox(0, [0]), cond=cond)
-    assert last.x["x"][0, :43].tolist() == tokens[0, 1:].tolist()
+        *_, last = AutoRegressive.model_validate({"temperature": 0, "length": 43})(ours, 1, noise=Philox(0, [0]), cond=cond)
+    assert dict(last.x)["x"][0, :43].tolist() == tokens[0, 1:].tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -103,7 +104,8 @@ def test_shards_half_precision_and_old_names_are_read(tmp_path: Path) -> None:
     theirs.save_pretrained(cut, max_shard_size="20KB")
     assert len(list(cut.glob("*.safetensors"))) > 1
     tensors = {name.removeprefix("transformer."): tensor for name, tensor in load_file(old / "model.safetensors").items()}
-    buffers = {f"h.{i}.attn.{name}": value for i in range(3) for name, value in (("bias", torch.ones(1, 1, 64, 64)), ("masked_bias", torch.tensor(-1e4)))}
+    made = {"bias": torch.ones(1, 1, 64, 64), "masked_bias": torch.tensor(-1e4)}
+    buffers = {f"h.{i}.attn.{name}": value.clone() for i in range(3) for name, value in made.items()}
     save_file(tensors | buffers | {"lm_head.weight": tensors["wte.weight"].clone()}, old / "model.safetensors")
     theirs.half().save_pretrained(half)
     a, b, c = (dict(hf.read(folder).net.state_dict()) for folder in (old, cut, half))
