@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from gentk.errors import GentkError
+from gentk.modalities.cells import read_text
 from gentk.protocols import DataSpec, Leaf
+from gentk.vocabulary import loaded, size_of
 from gentk.weights import safety
 from gentk.weights.skeleton import skeleton
 
@@ -43,12 +45,15 @@ def read(folder: Path) -> GPT:
 
     raw, where = safety.read_json(folder, "config.json"), str(folder / "config.json")
     found, config = configs.read(raw, where)
-    names = _names(folder, found.vocab_size)
+    tokenizer = _tokenizer(folder)
+    if tokenizer and size_of(tokenizer) > found.vocab_size:
+        raise GentkError(f"{folder}: the tokenizer has {size_of(tokenizer):,} tokens, and the net knows {found.vocab_size:,}")
     stop = configs.one(found.eos_token_id)
     if stop is not None and 0 <= stop < found.vocab_size:
-        config = config.model_copy(update={"stop": names[stop] if names else str(stop)})
+        called = loaded(tokenizer).id_to_token(stop) if tokenizer else str(stop)
+        config = config.model_copy(update={"stop": called})
     leaves = {
-        "x": Leaf(shape=(found.places,), classes=found.vocab_size, names=names, words=bool(names)),
+        "x": Leaf(shape=(found.places,), classes=found.vocab_size, tokenizer=tokenizer),
         "length": Leaf(classes=found.places + 1),
     }
     data = DataSpec(modality="text", leaves=leaves)
@@ -69,7 +74,7 @@ def read(folder: Path) -> GPT:
 
 
 def write(model: Any, folder: Path) -> None:
-    """config.json and model.safetensors, float32, as transformers reads them. Raises GentkError in one line for a net that it has not."""
+    """config.json, model.safetensors in float32, and tokenizer.json where the model has one, as transformers reads them. Raises GentkError in one line for a net that it has not."""
     from safetensors.torch import save as serialised
 
     config = getattr(model, "config", None)
@@ -85,6 +90,8 @@ def write(model: Any, folder: Path) -> None:
     for piece in pieces(config, gpt2=gpt2):
         for name, tensor in _parts(piece, state[piece.ours]).items():
             tensors[name if name.startswith("lm_head") else before + name] = tensor.contiguous().clone()
+    if tokenizer := model.data.leaves["x"].tokenizer:
+        (folder / "tokenizer.json").write_text(tokenizer, "utf-8")
     (folder / "config.json").write_text(json.dumps(theirs, indent=2) + "\n", "utf-8")
     (folder / "model.safetensors").write_bytes(serialised(tensors, {"format": "pt"}))
 
@@ -151,23 +158,16 @@ def _plain(name: str) -> str:
 
 
 # ---------------------------------------------------------------- tokens
-def _names(folder: Path, size: int) -> tuple[str, ...]:
-    """What the tokenizer's file calls its tokens, byte-level as it stands there; () where there is no such file."""
-    vocabulary: dict[str, Any] = {}
+def _tokenizer(folder: Path) -> str:
+    """The tokenizer in a folder, as JSON: its tokenizer.json, or GPT-2's older pair of files; "" where there is none."""
     if (folder / "tokenizer.json").is_file():
-        found = safety.read_json(folder, "tokenizer.json", most=MOST)
-        model = found.get("model")
-        vocabulary = dict(model.get("vocab", {})) if isinstance(model, dict) and isinstance(model.get("vocab"), dict) else {}
-        added = found.get("added_tokens")
-        for token in added if isinstance(added, list) else []:
-            if isinstance(token, dict):
-                vocabulary[str(token.get("content"))] = token.get("id")
-    elif (folder / "vocab.json").is_file():
-        vocabulary = dict(safety.read_json(folder, "vocab.json", most=MOST))
-    if not vocabulary:
-        return ()
-    names = [f"<{i}>" for i in range(size)]
-    for name, place in vocabulary.items():
-        if isinstance(place, int) and 0 <= place < size:
-            names[place] = name
-    return tuple(names)
+        return json.dumps(safety.read_json(folder, "tokenizer.json", most=MOST), ensure_ascii=False)
+    if not ((folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()):
+        return ""
+    vocabulary = safety.read_json(folder, "vocab.json", most=MOST)
+    lines = read_text(folder / "merges.txt").split("\n")
+    bytes_ = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    about = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "post_processor": None}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": merges}
+    return json.dumps({**about, "pre_tokenizer": bytes_, "decoder": bytes_, "model": model}, ensure_ascii=False)

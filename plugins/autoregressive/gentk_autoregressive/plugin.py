@@ -32,12 +32,13 @@ def gentk_models() -> Iterator[ModelSpec]:
 
 @hookimpl
 def gentk_recipes() -> Iterator[RecipeSpec]:
+    about = "Digits, patch by patch, exact likelihood"
+    yield RecipeSpec("pixels-mnist", "recipes/pixels-mnist.toml", weights="weights/pixels-mnist", summary=about)
     yield RecipeSpec("shakespeare-char", "recipes/shakespeare-char.toml", summary="Shakespeare's plays, character by character")
     yield RecipeSpec("names", "recipes/names.toml", summary="First names, letter by letter")
     yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", summary="Digits as the 7×7 codes of vae/vq-mnist")
     for name, summary in (
         ("patch-mnist", "Digits by class, patch by patch"),
-        ("pixels-mnist", "Digits, patch by patch, exact likelihood"),
         ("pixelcnn-mnist", "Digits, pixel by pixel with gated convolutions"),
         ("made-mnist", "Digits, one masked dense net"),
     ):

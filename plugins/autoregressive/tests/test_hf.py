@@ -113,11 +113,18 @@ def test_shards_half_precision_and_old_names_are_read(tmp_path: Path) -> None:
     assert all(torch.equal(a[name], b[name]) and torch.equal(a[name].half().float(), c[name]) for name in a)
 
 
-def test_the_tokens_have_the_names_that_the_tokenizer_says(tmp_path: Path) -> None:
-    saved("gpt2", tmp_path)
-    (tmp_path / "vocab.json").write_text(json.dumps({f"t{i}": i for i in range(90)}))
-    ours = hf.read(tmp_path)
-    assert ours.data.leaves["x"].names[:3] == ("t0", "t1", "t2") and ours.stop == 2 and ours.net.start == 1
+def test_the_tokenizer_comes_along_both_ways(tmp_path: Path) -> None:
+    """GPT-2's pair of files and tokenizer.json cut alike, and an export holds it."""
+    saved("gpt2", tmp_path / "old")
+    (tmp_path / "old" / "vocab.json").write_text(json.dumps({"a": 0, "b": 1, "ab": 2, "Ġ": 3, "c": 4}))
+    (tmp_path / "old" / "merges.txt").write_text("#version: 0.2\na b\n")
+    ours = hf.read(tmp_path / "old")
+    prompt = ours.conditions["prompt"].prepare("abc b", 1)[0]
+    assert prompt[prompt >= 0].tolist() == [2, 4, 3, 1] and ours.stop == 2 and ours.net.start == 1
+    (tmp_path / "new").mkdir()
+    hf.write(ours, tmp_path / "new")
+    again = hf.read(tmp_path / "new")
+    assert torch.equal(again.conditions["prompt"].prepare("abc b", 1)[0], prompt) and again.stop == 2
 
 
 @pytest.mark.parametrize(
