@@ -117,7 +117,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if options.only in (None, "drawing"):
         times = compare(drawing(options), options.repeats)
-        report(f"drawing {BATCH} texts of {options.tokens}", times, "transformers", unit=BATCH * options.tokens / 1e3, name="s/1,000 tokens")
+        title = f"drawing {BATCH} texts of {options.tokens}"
+        report(title, times, "transformers", unit=BATCH * options.tokens / 1e3, name="s/1,000 tokens")
     if options.only in (None, "training"):
         times = compare(training(options), options.repeats)
         report("training, 16 rows of 256", times, "plain loop", unit=options.rounds * BATCH * 256 / 1e3, name="s/1,000 tokens")
