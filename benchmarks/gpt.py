@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gentk_autoregressive import hf
-from gentk_autoregressive.gpt import GPT
 from interleaved import compare, report
 from torch import Tensor
 
@@ -32,6 +30,8 @@ from gentk.host.lookup import build_model
 from gentk.protocols import DataSpec, Leaf
 from gentk.recipes import TrainingPart
 from gentk.training.trainer import Trainer
+from gentk_autoregressive import hf
+from gentk_autoregressive.gpt import GPT
 
 BATCH, VOCABULARY = 16, 65
 Runs = dict[str, Callable[[], object]]
@@ -42,11 +42,11 @@ def drawing(options: argparse.Namespace) -> Runs:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = {"vocab_size": VOCABULARY, "n_positions": options.tokens, "n_embd": 128, "n_layer": 4, "n_head": 4}
-    theirs = GPT2LMHeadModel(GPT2Config(**config, bos_token_id=0, eos_token_id=None)).eval()
+    theirs = GPT2LMHeadModel(GPT2Config(**config, bos_token_id=1, eos_token_id=None)).train(False)
     with tempfile.TemporaryDirectory() as folder:
         theirs.save_pretrained(folder)
         ours = hf.read(Path(folder))
-    start = torch.zeros(BATCH, 1, dtype=torch.int64)
+    start = torch.ones(BATCH, 1, dtype=torch.int64)
     count = {"max_new_tokens": options.tokens - 1, "min_new_tokens": options.tokens - 1, "do_sample": True, "top_k": 0, "pad_token_id": 0}
     ours_options = {"length": options.tokens - 1}
     return {
@@ -117,7 +117,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if options.only in (None, "drawing"):
         times = compare(drawing(options), options.repeats)
-        report(f"drawing {BATCH} texts of {options.tokens}", times, "transformers", unit=BATCH * options.tokens / 1e3, name="s/1,000 tokens")
+        title = f"drawing {BATCH} texts of {options.tokens}"
+        report(title, times, "transformers", unit=BATCH * options.tokens / 1e3, name="s/1,000 tokens")
     if options.only in (None, "training"):
         times = compare(training(options), options.repeats)
         report("training, 16 rows of 256", times, "plain loop", unit=options.rounds * BATCH * 256 / 1e3, name="s/1,000 tokens")

@@ -74,7 +74,10 @@ def read(folder: Path) -> GPT:
 
 
 def write(model: Any, folder: Path) -> None:
-    """config.json, model.safetensors in float32, and tokenizer.json where the model has one, as transformers reads them. Raises GentkError in one line for a net that it has not."""
+    """config.json, model.safetensors in float32, and tokenizer.json where the model has one, as transformers reads them.
+
+    Raises GentkError in one line for a net that it has not.
+    """
     from safetensors.torch import save as serialised
 
     config = getattr(model, "config", None)
@@ -168,6 +171,6 @@ def _tokenizer(folder: Path) -> str:
     lines = read_text(folder / "merges.txt").split("\n")
     bytes_ = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
-    about = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "post_processor": None}
+    about: dict[str, Any] = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "post_processor": None}
     model = {"type": "BPE", "vocab": vocabulary, "merges": merges}
     return json.dumps({**about, "pre_tokenizer": bytes_, "decoder": bytes_, "model": model}, ensure_ascii=False)

@@ -84,7 +84,7 @@ class Transformer(nn.Module):
 
     def _embedded(self, tokens: Tensor, label: Tensor | None, cache: Mapping[str, Tensor] | None, at: int | Tensor) -> Tensor:
         config, steps = self.config, tokens.shape[1]
-        x = self.token(tokens)
+        x: Tensor = self.token(tokens)
         if config.positions == "learned":
             place = torch.arange(steps, device=tokens.device) + (at if isinstance(at, int) else at[:, None])
             x = x + self.position(place.clamp(max=self.places - 1))
@@ -97,7 +97,9 @@ class Transformer(nn.Module):
                 put(cache["tokens"], tokens, at + 1)
                 before = take(cache["tokens"], at, steps)
             x = x + self.pair_up(self.pair(before * self.inputs + tokens))
-        return self.first_norm(x) if config.embedding_norm else x
+        if config.embedding_norm:
+            x = self.first_norm(x)
+        return x
 
     def _places(self, steps: int, at: int | Tensor, device: torch.device) -> Places:
         config, window = self.config, self.config.window
