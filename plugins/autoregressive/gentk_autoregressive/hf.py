@@ -171,6 +171,6 @@ def _tokenizer(folder: Path) -> str:
     lines = read_text(folder / "merges.txt").split("\n")
     bytes_ = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
-    about: dict[str, Any] = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None, "post_processor": None}
+    about: dict[str, Any] = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None}
     model = {"type": "BPE", "vocab": vocabulary, "merges": merges}
-    return json.dumps({**about, "pre_tokenizer": bytes_, "decoder": bytes_, "model": model}, ensure_ascii=False)
+    return json.dumps({**about, "post_processor": None, "pre_tokenizer": bytes_, "decoder": bytes_, "model": model}, ensure_ascii=False)
