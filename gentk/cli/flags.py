@@ -65,9 +65,10 @@ def option_flag(key: str, field: FieldInfo, default: Any, panel: str) -> Flag | 
         limits += [limit for m in kind.__metadata__ for limit in getattr(m, "metadata", [m])]
         kind = kind.__origin__
     choices = get_args(kind) if get_origin(kind) is Literal else ()
-    if kind not in (int, float, str, bool) and not choices:
+    if kind not in (int, float, str, bool) and kind != tuple[str, ...] and not choices:
         return None
-    help = " ".join(filter(None, [plain(field.description or "", 1000), f"\\[default: {plain(default)}]" if default is not None else ""]))
+    told = f"\\[default: {plain(default)}]" if default not in (None, ()) else ""
+    help = " ".join(filter(None, [plain(field.description or "", 1000), told]))
     if kind is bool:
         both = f"{_name(key)}/--no-{_name(key)[2:]}"
         return Flag(key, _name(key), bool, typer.Option(both, help=help, rich_help_panel=panel, show_default=False))
@@ -98,7 +99,7 @@ def _metavar(kind: Any, choices: tuple[Any, ...], limits: list[Any]) -> str:
     low = next((v for m in limits for a in ("ge", "gt") if (v := getattr(m, a, None)) is not None), None)
     high = next((v for m in limits for a in ("le", "lt") if (v := getattr(m, a, None)) is not None), None)
     if low is None and high is None:
-        return str(kind.__name__).upper()
+        return "TEXT" if kind == tuple[str, ...] else str(kind.__name__).upper()
     return f"{'' if low is None else low}..{'' if high is None else high}"
 
 

@@ -23,6 +23,7 @@ def gentk_samplers() -> Iterator[SamplerSpec]:
     yield SamplerSpec("consistency", f"{gaussian}:Consistency", summary="Data and back: consistency models, LCM", paper="arXiv:2303.01469")
     yield SamplerSpec("repaint", f"{gaussian}:RePaint", summary="Inpainting back and forth", paper="arXiv:2201.09865")
     yield SamplerSpec("autoregressive", "gentk.samplers.autoregressive:AutoRegressive", summary="Token by token: temperature, top-k, top-p")
+    yield SamplerSpec("beam", "gentk.samplers.beam:Beam", summary="The likeliest text, by beam search", paper="arXiv:1211.3711")
     yield SamplerSpec("prior", "gentk.samplers.prior:Prior", summary="Latents from the prior, decoded")
     yield SamplerSpec("direct", "gentk.samplers.direct:Direct", summary="One call of a model that draws by itself")
 

@@ -8,9 +8,8 @@ import torch
 from gentk.errors import UsageError
 from gentk.noise import Philox
 from gentk.protocols import Begun, DataSpec, Leaf
-from gentk.samplers import logits as policies
-from gentk.samplers.autoregressive import AutoRegressive
-from gentk.samplers.tokens import placed, tokens_of
+from gentk.samplers.autoregressive import AutoRegressive, truncated
+from gentk.samplers.places import Places
 
 TABLE = torch.tensor([[0.1, 0.6, 0.2, 0.1], [0.05, 0.15, 0.7, 0.1], [0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 1.0, 0.0]])
 LENGTH = 10
@@ -104,9 +103,9 @@ def test_length_is_a_limit_on_all_tokens() -> None:
 
 def test_the_nucleus_is_the_smallest_set_that_reaches_p() -> None:
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
-    kept = {p: int((policies.top_p(logits, p) > -torch.inf).sum()) for p in (0.3, 0.5, 0.51, 0.8, 0.95, 0.96, 1.0)}
+    kept = {p: int((truncated(logits, 0, p) > -torch.inf).sum()) for p in (0.3, 0.5, 0.51, 0.8, 0.95, 0.96, 1.0)}
     assert kept == {0.3: 1, 0.5: 1, 0.51: 2, 0.8: 2, 0.95: 3, 0.96: 4, 1.0: 4}
-    law = AutoRegressive(top_k=3, top_p=0.51).law(logits, torch.zeros(1, 1).long(), torch.zeros(1).long())
+    law = AutoRegressive(top_k=3, top_p=0.51).shaped(logits, torch.zeros(1, 1).long(), torch.zeros(1).long())
     assert int((law > -torch.inf).sum()) == 1  # p is of what top-k left: 0.5/0.95 reaches it
 
 
@@ -116,35 +115,6 @@ def test_streaming_yields_after_every_token() -> None:
     for a, b in pairwise(steps):
         k = a.index
         assert torch.equal(a.x["x"][:, :k], b.x["x"][:, :k])  # type: ignore[index]
-
-
-# ---- policies against the library that most people take them from
-def warped(name: str, logits: torch.Tensor, tokens: torch.Tensor | None = None, **options: float) -> torch.Tensor:
-    transformers = pytest.importorskip("transformers")
-    found: torch.Tensor = getattr(transformers, name)(**options)(tokens, logits)
-    return found
-
-
-@pytest.mark.parametrize("k", [1, 3, 50])
-def test_top_k_is_that_of_transformers(k: int) -> None:
-    logits = torch.randn(6, 40, generator=torch.Generator().manual_seed(0)) * 3
-    assert torch.equal(policies.top_k(logits, k), warped("TopKLogitsWarper", logits, top_k=k))
-
-
-@pytest.mark.parametrize("p", [0.05, 0.5, 0.9, 0.999])
-def test_top_p_and_min_p_are_those_of_transformers(p: float) -> None:
-    logits = torch.randn(6, 40, generator=torch.Generator().manual_seed(1)) * 3
-    assert torch.equal(policies.top_p(logits, p), warped("TopPLogitsWarper", logits, top_p=p))
-    assert torch.equal(policies.min_p(logits, p), warped("MinPLogitsWarper", logits, min_p=p))
-
-
-def test_the_repetition_penalty_is_that_of_transformers() -> None:
-    """Of rows of one length theirs is the same; ours also knows rows of other lengths."""
-    generator = torch.Generator().manual_seed(2)
-    logits, tokens = torch.randn(5, 12, generator=generator), torch.randint(0, 12, (5, 7), generator=generator)
-    ours = policies.penalised(logits, tokens, torch.full((5,), 7), 1.7)
-    assert torch.allclose(ours, warped("RepetitionPenaltyLogitsProcessor", logits, tokens, penalty=1.7), atol=1e-6)
-    assert torch.equal(policies.penalised(logits, tokens, torch.zeros(5), 1.7), logits)
 
 
 # ---- pixels
@@ -188,10 +158,9 @@ class Grid:
 
 
 def test_tokens_stand_where_their_places_say() -> None:
-    leaf, places = Grid.data.leaves["x"], Grid.places
-    tokens = torch.tensor([[0, 1, 2, 2, 1, 0]])
-    x = placed(tokens, leaf, places)
-    assert x.tolist() == [[[[-1.0, 1.0, 0.0], [0.0, 1.0, -1.0]]]] and torch.equal(tokens_of(x, leaf, places), tokens)
+    places, tokens = Places(Grid()), torch.tensor([[0, 1, 2, 2, 1, 0]])
+    x = places.x(tokens)
+    assert x.tolist() == [[[[-1.0, 1.0, 0.0], [0.0, 1.0, -1.0]]]] and torch.equal(places.tokens(x), tokens)
 
 
 def states() -> torch.Tensor:
@@ -202,37 +171,38 @@ def test_images_follow_the_law() -> None:
     model = Grid()
     *_, last = AutoRegressive()(model, 20_000, noise=Philox(0, range(20_000)), cond={})
     assert set(last.x) == {"x"}  # type: ignore[arg-type]
-    codes = (tokens_of(last.x["x"], Grid.data.leaves["x"], Grid.places) * 3 ** torch.arange(5, -1, -1)).sum(1)  # type: ignore[index]
+    codes = (Places(model).tokens(last.x["x"]) * 3 ** torch.arange(5, -1, -1)).sum(1)  # type: ignore[index]
     seen, wanted = torch.bincount(codes, minlength=729) / 20_000, model.log_prob(states()).exp()
     assert float((seen - wanted).abs().sum()) < 0.15  # of 20,000 exact draws it is 0.13 at most in 1,000 tries
 
 
 def test_known_pixels_are_kept_and_the_rest_is_the_conditional(capsys: pytest.CaptureFixture[str]) -> None:
     """The first two columns are known: the last two tokens are drawn given them, and the four go through the model at once."""
-    model, leaf = Grid(), Grid.data.leaves["x"]
+    model = Grid()
     known, mask = torch.tensor([[[[-1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]]]), torch.tensor([[[[1.0, 1, 0], [1, 1, 0]]]])
     n = 20_000
     cond = {"known": known.expand(n, -1, -1, -1), "known_mask": mask.expand(n, -1, -1, -1)}
     *_, last = AutoRegressive()(model, n, noise=Philox(0, range(n)), cond=cond)
     x = last.x["x"]  # type: ignore[index]
     assert torch.equal(x[..., :2], cond["known"][..., :2]) and model.fed[0] == 4
-    tokens = tokens_of(x, leaf, Grid.places)
+    tokens = Places(model).tokens(x)
     ends = torch.cat([tokens[:1, :4].expand(9, -1), torch.cartesian_prod(torch.arange(3), torch.arange(3))], 1)
     wanted = model.log_prob(ends).softmax(0)
     seen = torch.bincount(tokens[:, 4] * 3 + tokens[:, 5], minlength=9) / n
     assert float((seen - wanted).abs().max()) < 0.015
-    assert "comes after" not in capsys.readouterr().err
+    assert "come after" not in capsys.readouterr().err
 
 
-def test_what_is_known_behind_what_is_drawn_is_kept_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_known_behind_what_is_drawn_is_kept_and_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gentk.text._noted", set())  # what is said once may have been said
     known, mask = torch.ones(4, 1, 2, 3), torch.zeros(4, 1, 2, 3)
     mask[..., 2] = 1
     *_, last = AutoRegressive()(Grid(), 4, noise=Philox(0, range(4)), cond={"known": known, "known_mask": mask})
     assert bool((last.x["x"][..., 2] == 1).all())  # type: ignore[index]
-    assert "comes after numbers that are drawn" in capsys.readouterr().err
+    assert "come after free ones" in capsys.readouterr().err
     with pytest.raises(UsageError, match="given together"):
         list(AutoRegressive()(Grid(), 4, noise=Philox(0, range(4)), cond={"known": known}))
-    with pytest.raises(UsageError, match="leave length out"):
+    with pytest.raises(UsageError, match="every example of this model has all its numbers"):
         list(AutoRegressive(length=3)(Grid(), 4, noise=Philox(0, range(4)), cond={}))
 
 

@@ -27,17 +27,17 @@ def next_token(trial: ModelTrial) -> None:
     import torch
 
     from ...inference.sampling import evaluating
-    from ...samplers.tokens import room, tokens_of, vocabulary
+    from ...samplers.places import Places
 
     model = trial.model
     if not can(model, NextToken):
         raise Skip("it predicts no next token")
-    leaf, places = model.data.leaves["x"], getattr(model, "places", None)
-    full, classes = room(leaf), vocabulary(leaf)
-    if places is not None and sorted(places.tolist()) != list(range(full)):
+    places = Places(model)
+    full, classes = places.room, places.vocabulary
+    if places.order is not None and sorted(places.order.tolist()) != list(range(full)):
         raise Failure(f"places must say each of the {full} places once")
     k = min(full - 1, 6)
-    tokens = tokens_of(trial.examples(ROWS)["x"], leaf, places)[:, :k]
+    tokens = places.tokens(trial.examples(ROWS)["x"])[:, :k]
     with torch.no_grad(), evaluating(model):
         begun = model.begin(len(tokens), {})
         _begun(begun, len(tokens), full, classes)

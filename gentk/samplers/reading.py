@@ -1,0 +1,70 @@
+"""A model at work on n sequences: its cache, and what it says comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..protocols import Begun
+
+
+def rows_of(cache: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    """Some rows of a cache, whose every tensor has the rows first."""
+    return {key: value.index_select(0, rows.to(value.device)) for key, value in cache.items()}
+
+
+def replaced(cache: Mapping[str, Tensor], rows: Tensor, part: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The cache with other values in some rows."""
+    return {key: value.index_copy(0, rows.to(value.device), part[key]) for key, value in cache.items()}
+
+
+class Reading:
+    """What a NextToken model has read of n sequences: `cache`, `length` (n,) tokens on the host, and `logits` (n, V) of the next token.
+
+    `positional`: the model writes into the cache it is given. Then the cache after k tokens is also the cache after fewer, because the
+    protocol keeps the old cache valid up to its length; the state of a recurrent net is not.
+    """
+
+    def __init__(self, model: Any, begun: Begun) -> None:
+        self.model, self.cache, self.length, self.logits = model, begun.cache, begun.length.clone(), begun.logits
+        self.positional = True
+
+    def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        logits, after = self.model.next(tokens.to(self.logits.device), cache, length)
+        held = (key in cache and cache[key].data_ptr() == value.data_ptr() for key, value in after.items())
+        self.positional = self.positional and all(held)
+        return logits, after
+
+    def feed(self, tokens: Tensor, count: Tensor | None = None) -> Tensor:
+        """Read tokens (n, k), of row i the first count[i] (default: all) → logits (n, k, V) after each; 0 where none was read.
+
+        Rows that read equally many go to the model together: a recurrent net cannot skip padding.
+        """
+        import torch
+
+        k = tokens.shape[1]
+        counts = [k] if count is None else sorted(set(count.tolist()))
+        if counts == [k]:
+            logits, self.cache = self.next(tokens, self.cache, self.length)
+            self.length, self.logits = self.length + k, logits[:, -1]
+            return logits
+        assert count is not None
+        logits = self.logits.new_zeros(len(tokens), k, self.logits.shape[-1])
+        last = self.logits.clone()
+        for c in filter(None, counts):
+            rows = (count == c).nonzero()[:, 0]
+            here = rows.to(logits.device)
+            part, after = self.next(tokens[rows, :c], rows_of(self.cache, rows), self.length[rows])
+            logits[here[:, None], torch.arange(c, device=here.device)] = part
+            last[here] = part[:, -1]
+            self.cache = replaced(self.cache, rows, after)
+        self.length, self.logits = self.length + count, last
+        return logits
+
+    def pick(self, rows: Tensor) -> None:
+        """Go on with these rows, which may repeat."""
+        self.cache, self.length = rows_of(self.cache, rows), self.length[rows]
+        self.logits = self.logits.index_select(0, rows.to(self.logits.device))
