@@ -96,7 +96,7 @@ class AutoRegressive(TokenSampler):
         if allowed is not None:
             logits = logits.masked_fill(~allowed.to(place), shaping.OUT)
             if bool((logits.amax(-1) == shaping.OUT).any()):
-                raise UsageError("pattern: the model, or what was given, rules out every token that would match")
+                raise UsageError("pattern: the model gives every token that would match a probability of 0")
         logits = truncated(shaping.temperature(logits, self.temperature), self.top_k, self.top_p)
         return shaping.min_p(logits, self.min_p)
 
@@ -119,6 +119,7 @@ class AutoRegressive(TokenSampler):
             drawn, known = self.pick(rows, live, reading.logits, own), rows.known(live)
             new = torch.where(known >= 0, known, drawn)
             keep = (~rows.write(live, new)).nonzero()[:, 0]
+            rows.check(live)
             yield rows.step(i, total)
             if not len(keep):
                 return

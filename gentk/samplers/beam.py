@@ -76,7 +76,7 @@ class Beam(TokenSampler):
             live, chance, beams = live[goes], chance[goes], beams.pick(inside)
             reading.pick(parents[inside])
             reading.feed(beams.tokens.gather(1, beams.length[:, None] - 1))
-        if bool((best.score == NO).any()):
+        if bool((best.score[wide] == NO).any()):
             raise UsageError("beam: the model gives no sequence that fits any probability")
 
     def grown(
@@ -103,7 +103,8 @@ class Beam(TokenSampler):
         drawn = (made.length - made.start).clamp(min=1)
         best.offer(live[over // found.values.shape[1]], made.pick(over), (score / drawn**self.length_penalty)[over])
         open_ = found.values.masked_fill(ended.view(found.values.shape), NO).topk(self.width)
-        kept = (open_.indices + found.values.shape[1] * torch.arange(m)[:, None]).flatten()
+        places = torch.where(open_.values > NO, open_.indices, open_.indices[:, :1])  # in place of one that has ended, the first again
+        kept = (places + found.values.shape[1] * torch.arange(m)[:, None]).flatten()
         return made.pick(kept), parents[kept], open_.values
 
     def goal(self, chance: Tensor, beams: Sequences, score: Tensor) -> Tensor:

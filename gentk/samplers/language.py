@@ -1,12 +1,13 @@
 """Texts of a regular language: which tokens may come next so that the whole text matches (Willard & Louf 2023).
 
-The automaton over tokens is outlines-core's; here it is told how many tokens are left, so that every text ends in an accepting state.
+The automaton over characters is interegular's. Here it becomes one over tokens, and is told how many tokens are left, so that every text
+ends in an accepting state.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,11 +16,12 @@ from torch import Tensor
 
 from ..errors import GentkError, UsageError
 from ..protocols import Leaf
+from ..text import one_line
 from ..vocabulary import joined, pieces
 from .stops import vocabulary
 
 DEAD = -1
-SPECIAL = frozenset(r"\.+*?()|[]{}^$#&-~/")
+SPECIAL = frozenset(r"\.+*?()|[]{}^$")
 
 
 def either(choices: Sequence[str]) -> str:
@@ -31,14 +33,17 @@ class Language:
     """An automaton over the tokens of a leaf. States are numbers; `DEAD` follows a token that does not fit.
 
     `left` (n,): how many more tokens each text may have. `stop`: the token that ends a text, allowed where the text matches.
-    Raises UsageError for a pattern that is none, or that this vocabulary cannot write.
+    Raises UsageError for a pattern that is none, or that these tokens cannot write.
     """
 
     def __init__(self, pattern: str, leaf: Leaf, stop: int | None) -> None:
         self.pattern, self.classes, self.stop = pattern, leaf.classes, stop
-        self.moves, final = _automaton(pattern, leaf, stop)
+        moves, final = _automaton(pattern, leaf, stop)
         self.final = torch.tensor(final, dtype=torch.bool)
-        self.away = _distances(self.moves, final)  # tokens from each state to the nearest accepting one
+        self.away = _distances(moves, final)  # tokens from each state to the nearest accepting one
+        if self.away[0] == NEVER:
+            raise UsageError(f"pattern {pattern!r}: the tokens of this model can write no text that matches it")
+        self.moves = [{token: to for token, to in here.items() if self.away[to] < NEVER} for here in moves]
         self.farthest = max((a for a in self.away if a < NEVER), default=0)
         self._masks: dict[tuple[int, int], Tensor] = {}
 
@@ -49,8 +54,8 @@ class Language:
         """Raise UsageError unless each text has room for the shortest match."""
         least = int(left.min()) if len(left) else NEVER
         if self.away[0] > least:
-            needed = f"its shortest match has {self.away[0]} tokens" if self.away[0] < NEVER else "no text matches it"
-            raise UsageError(f"pattern {self.pattern!r}: {needed}, and there is room for {max(least, 0)}; give a larger --length")
+            room = f"its shortest match has {self.away[0]} tokens, and there is room for {max(least, 0)}"
+            raise UsageError(f"pattern {self.pattern!r}: {room}; give a larger --length, a shorter prompt or another pattern")
 
     def allowed(self, states: Tensor, left: Tensor) -> Tensor:
         """(n, V) bool: after these tokens the rest of a match still fits into what is left."""
@@ -61,13 +66,12 @@ class Language:
     def next(self, states: Tensor, tokens: Tensor) -> Tensor:
         """(n,) states, (n,) tokens → (n,) states. The stop token leaves a state as it is."""
         pairs = zip(states.tolist(), tokens.tolist(), strict=True)
-        return torch.tensor([s if t == self.stop else self.moves[s].get(t, DEAD) if s >= 0 else DEAD for s, t in pairs], dtype=torch.int64)
+        after = [s if t == self.stop else self.moves[s].get(t, DEAD) if s >= 0 else DEAD for s, t in pairs]
+        return torch.tensor(after, dtype=torch.int64)
 
-    def complete(self, states: Tensor) -> Tensor:
-        """(n,) bool: the text matches, and none that goes on does. With a stop token the model says so itself."""
-        if self.stop is not None:
-            return torch.zeros(len(states), dtype=torch.bool)
-        return torch.tensor([s >= 0 and bool(self.final[s]) and not self.moves[s] for s in states.tolist()], dtype=torch.bool)
+    def complete(self, states: Tensor, left: Tensor) -> Tensor:
+        """(n,) bool: the text matches, and no longer one that fits into what is left does. A model with a stop token says so itself."""
+        return self.matches(states) & ~self.allowed(states, left).any(1)
 
     def matches(self, states: Tensor) -> Tensor:
         """(n,) bool: the text up to here matches."""
@@ -110,44 +114,75 @@ def _texts(leaf: Leaf) -> tuple[list[str], list[str], bool]:
 
 
 def _automaton(pattern: str, leaf: Leaf, stop: int | None) -> tuple[list[dict[int, int]], list[bool]]:
-    """For each state, 0 the first, the state after each token that fits, and whether it accepts."""
-    try:
-        from outlines_core import Index, Vocabulary
-    except ImportError:
-        raise GentkError('pattern and choices need outlines-core: pip install "gentk-core[constrained]"') from None
+    """For each state, 0 the first, the state after each token that fits, and whether it accepts.
+
+    Of words, a state also says whether a blank comes before the next one.
+    """
+    characters, live = _characters(pattern)
     bare, behind, differ = _texts(leaf)
-    v = len(bare)
-    known: dict[str, list[int]] = {}
-    for token, text in enumerate(bare + behind if differ else bare):
-        if text and token % v != stop and "\ufffd" not in text:  # half of a character has no text of its own
-            known.setdefault(text, []).append(token)
-    try:
-        index = Index(pattern, Vocabulary(2 * v, known))
-    except ValueError as error:
-        why = "this vocabulary cannot write it" if "vocabulary" in str(error) else "it is no regular expression"
-        raise UsageError(f"pattern {pattern!r}: {why} ({' '.join(str(error).split())[:120]})") from None
-    return _walked(index, bare, v, differ)
-
-
-def _walked(index: Any, bare: list[str], v: int, differ: bool) -> tuple[list[dict[int, int]], list[bool]]:
-    """The states that can be reached. Of words, a state also says whether a blank comes before the next one."""
-    table, accepting = index.get_transitions(), set(index.get_final_states())
-    first = (index.get_initial_state(), True)
+    tries = [_trie(texts, stop) for texts in ((behind, bare) if differ else (bare, bare))]
+    first = (characters.initial, True)
     number, waiting = {first: 0}, deque([first])
     moves: list[dict[int, int]] = []
     while waiting:
         state, fresh = waiting.popleft()
         here = {}
-        for token, to in table.get(state, {}).items():
-            if token >= 2 * v or (differ and fresh != (token < v) and bare[token % v] != "\n"):
-                continue
-            after = (to, not differ or bare[token % v].endswith("\n"))
+        for token, to in _through(tries[fresh], state, characters, live):
+            after = (to, not differ or bare[token].endswith("\n"))
             if after not in number:
                 number[after] = len(number)
                 waiting.append(after)
-            here[token % v] = number[after]
+            here[token] = number[after]
         moves.append(here)
-    return moves, [state in accepting for state, _ in number]
+    return moves, [state in characters.finals for state, _ in number]
+
+
+def _characters(pattern: str) -> tuple[Any, set[Any]]:
+    """The automaton over characters, and its states from which a match can be reached."""
+    try:
+        import interegular
+        from interegular.patterns import InvalidSyntax, Unsupported
+    except ImportError:
+        raise GentkError('pattern and choices need interegular: pip install "gentk-core[constrained]"') from None
+    try:
+        whole: Any = interegular.parse_pattern(pattern).to_fsm()
+        found = whole.reduce()
+    except (InvalidSyntax, Unsupported, ValueError) as error:
+        why = one_line(error, 100) or type(error).__name__
+        raise UsageError(f"pattern {pattern!r} is no regular expression, or one with more than an automaton can do ({why})") from None
+    return found, {state for state in found.states if found.islive(state)}
+
+
+class Node:
+    """Of a trie: the tokens whose text ends here, and what comes after each next character."""
+
+    __slots__ = ("after", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.after: dict[str, Node] = {}
+
+
+def _trie(texts: Sequence[str], stop: int | None) -> Node:
+    root = Node()
+    for token, text in enumerate(texts):
+        if text and token != stop and "\ufffd" not in text:  # half of a character has no text of its own
+            node = root
+            for character in text:
+                node = node.after.setdefault(character, Node())
+            node.tokens.append(token)
+    return root
+
+
+def _through(root: Node, state: Any, characters: Any, live: set[Any]) -> Iterator[tuple[int, Any]]:
+    """Each token that can come after a state, and the state after it."""
+    waiting = [(root, state)]
+    while waiting:
+        node, here = waiting.pop()
+        yield from ((token, here) for token in node.tokens)
+        for character, after in node.after.items():
+            if (to := characters.map.get(here, {}).get(characters.alphabet[character])) in live:
+                waiting.append((after, to))
 
 
 def _distances(moves: list[dict[int, int]], final: list[bool]) -> list[int]:

@@ -68,10 +68,15 @@ class Sequences:
             ended = ended | (new == self.stop)
         if self.language:
             self.states[rows] = self.language.next(self.states[rows], new)
-            ended = ended | self.language.complete(self.states[rows])
+            ended = ended | self.language.complete(self.states[rows], self.limit - self.length[rows])
         if self.stops:
             ended = ended | self._stopped(rows)
         return ended
+
+    def check(self, rows: Tensor) -> None:
+        """Raise UsageError where a token that was given does not fit the language."""
+        if bool((self.states[rows] < 0).any()):
+            raise UsageError("pattern: it does not allow the tokens that are given behind the beginning of the text")
 
     def _stopped(self, rows: Tensor) -> Tensor:
         """Which rows now contain a stop text. They are cut before it, and what is cut is 0."""

@@ -106,8 +106,9 @@ def _law(
 ) -> Tensor:
     """Chances (n, V) float64, on the host, of the token after `tokens` (n, L), of which `length` (n,) count. A given token is certain."""
     allowed = None
-    if rows.language:  # behind a complete text anything may come: it is cut
-        allowed = rows.language.allowed(states, rows.limit - length) | rows.language.complete(states)[:, None]
+    if rows.language:
+        allowed = rows.language.allowed(states, rows.limit - length)
+        allowed |= ~allowed.any(1, keepdim=True)  # behind the end of a text anything may come: it is cut
     chances = sampler.shaped(logits, tokens, length, allowed).softmax(-1).double().cpu()
     given = rows.given[live, length]
     sure = torch.zeros_like(chances).scatter_(1, given.clamp(min=0)[:, None], 1.0)
@@ -210,6 +211,7 @@ def _written(rows: Sequences, live: Tensor, proposed: Tensor, kept: Tensor, new:
         if len(goes):
             token = torch.where(kept == j, new, proposed[:, min(j, proposed.shape[1] - 1)])[goes]
             ended[goes] = rows.write(live[goes], token)
+    rows.check(live)
     return ended
 
 
