@@ -76,9 +76,10 @@ def speculative(sampler: AutoRegressive, model: Any, n: int, *, noise: Noise, co
         return
     law = _law(sampler, rows, live, rows.tokens[live], rows.length[live], rows.states[live], large.logits)
     last = pick(law.log(), own.uniform())  # the first token is the model's own, so that each round begins with one that none has read
-    ended = rows.write(live, last)
+    ended, index = rows.write(live, last), 0
     while True:
-        yield rows.step(int(rows.length.max()) - start, total)
+        index = max(index + 1, int(rows.length[live].min()) - start)
+        yield rows.step(index, total)
         keep = (~ended).nonzero()[:, 0]
         if not len(keep):
             return

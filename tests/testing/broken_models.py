@@ -22,6 +22,7 @@ def _in(file: str, model: str) -> Callable[[str, str, str], Broken]:
 
 _denoiser, _autoencoder, _guide = (_in("gradient.py", name) for name in ("denoiser", "autoencoder", "guide"))
 _gaussian, _trend, _chain = _in("statistics.py", "gaussian"), _in("statistics.py", "trend"), _in("tokens.py", "chain")
+_pixels = _in("tokens.py", "pixels")
 _points, _config = _in("recipes/points.toml", "gaussian"), _in("config.py", "gaussian")
 
 # Places that are broken in several ways.
@@ -93,6 +94,7 @@ CONTRACT: dict[str, list[Broken]] = {
         _gaussian('    likelihood: Literal["exact"] = "exact"\n', "", "log_prob(batch, noise) of a Likelihood, and not its likelihood"),
         _trend("    def fitted", "    def fit", "it has forecast(batch, steps) of a Forecaster, and not its fitted"),
         _chain("stop: int | None = None", "stop: int | None = 3", "stop must be a token from 0 to 2, or None, found 3"),
+        _pixels("arange(room).flip(0)", "arange(room) // 2", "places must hold each place of the flattened x, 0 to 3, once"),
         _chain("    def begin", "    def started", "it has next(tokens, cache, length) of a NextToken, and not its begin"),
     ],
     "config-round-trip": [
@@ -245,6 +247,7 @@ LIKELY: dict[str, list[Broken]] = {
         _gaussian(f"return {NATS}", f"return {NATS}.masked_fill((batch['x'].abs() > 5).any(1), math.nan)", "near its samples is not"),
         _chain('reduction="none").sum(1)', 'reduction="none").mean(1)', "the chances of all 243 states sum to"),
         _chain(BEGUN, "Begun(3 * self.head(state), {", "place 0 is"),
+        _pixels("(x.flatten(1) - low)", "(high - x.flatten(1))", "samples, by log_prob in"),
     ],
 }
 
@@ -290,6 +293,8 @@ ASKED: dict[str, list[Broken]] = {
         _chain('{"state": state}, given', '{"state": state.T}, given', "'state' of the cache has 16 rows first, not 4"),
         _chain("Begun(self.head(state)", "Begun(self.head(state)[:, :2]", "logits of begin is (4, 2), not (4, 3)"),
         _chain("state = states[torch.arange(n), length]", "state = states[:, 0]", "begun with 'prompt', the logits are others"),
+        _pixels(AFTER, "self.states(tokens, self.begun(len(tokens)))", "tokens one by one give other logits than at once"),
+        _pixels("classes=leaf.levels)", "classes=leaf.levels + 1)", "logits of begin is (4, 4), not (4, 3)"),
         _chain(AFTER, f"{AFTER} + 0.1 * (len(tokens) == 2)", "picked rows of a cache give other logits"),
     ],
     "imputes": [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...noise import Philox
 from ...protocols import Drawable, LatentPrior, Likelihood, NextToken, RateDistortion, can
+from ...samplers.places import Places
 from ..registry import Failure, Skip, check
 from ..trial import ModelTrial
 from .answers import dealt, distance, untouched
@@ -117,7 +118,8 @@ def log_prob_sampling(trial: ModelTrial) -> None:
         raise Skip(f"an example has a leaf '{extra[0]}' too")
     leaf = model.data.leaves["x"]
     size = math.prod(leaf.shape)
-    small = leaf.classes and leaf.classes**size <= STATES
+    values = leaf.classes or (leaf.levels if can(model, NextToken) else 0)
+    small = values and values**size <= STATES
     if not small and (leaf.classes or leaf.levels or size > NUMBERS or "length" in model.data.leaves):
         raise Skip("its examples are neither few numbers nor one of few states")
     for cond in _fixed(trial):
@@ -160,14 +162,14 @@ def _asked(trial: ModelTrial, x: Tensor, cond: dict[str, Tensor], **extra: Tenso
 def _discrete(trial: ModelTrial, cond: dict[str, Tensor]) -> None:
     import torch
 
-    leaf = trial.model.data.leaves["x"]
-    size = math.prod(leaf.shape)
-    states = torch.tensor(list(itertools.product(range(leaf.classes), repeat=size)))
+    places = Places(trial.model)
+    values, size = places.vocabulary, places.room
+    states = torch.tensor(list(itertools.product(range(values), repeat=size)))
     counted = "length" in trial.model.data.leaves
     if counted and getattr(trial.model, "stop", None) is not None:
         raise Skip("a stop token ends its examples, so states of full length are not all there are")
-    full = {"length": torch.full((len(states),), leaf.shape[0])} if counted else {}
-    chance = _asked(trial, states.view(-1, *leaf.shape), cond, **full).exp()
+    full = {"length": torch.full((len(states),), size)} if counted else {}
+    chance = _asked(trial, places.x(states), cond, **full).exp()
     if trial.model.likelihood == "bound":  # its mean over draws of latents is a density, or less
         if float(chance.sum()) > 2:
             raise Failure(f"the bounds of all {len(states)} states sum to {float(chance.sum()):.6g}: chances sum to 1, a bound is below")
@@ -175,13 +177,13 @@ def _discrete(trial: ModelTrial, cond: dict[str, Tensor]) -> None:
     if abs(float(chance.sum()) - 1) > 1e-4:
         raise Failure(f"the chances of all {len(states)} states sum to {float(chance.sum()):.6g}, not to 1")
     drawn = trial.draw(DRAWN, sampler=_sampler(trial.model), cond=cond).batch
-    x = drawn["x"].reshape(DRAWN, size)
-    x = x[drawn["length"] == leaf.shape[0]] if counted else x
-    n = max(len(x), 1)
-    for k, j in itertools.product(range(leaf.classes), range(size)):
+    x = places.tokens(drawn["x"])
+    x = x[drawn["length"] == size] if counted else x
+    n, what = max(len(x), 1), "place" if places.order is None else "token"
+    for k, j in itertools.product(range(values), range(size)):
         wanted, found = float(chance[states[:, j] == k].sum()), float((x[:, j] == k).sum()) / n
         if abs(found - wanted) > SIGMA * math.sqrt(wanted * (1 - wanted) / n) + SIGMA**2 / n:
-            raise Failure(f"place {j} is {k} in {found:.4f} of {n} samples, by log_prob in {wanted:.4f}")
+            raise Failure(f"{what} {j} is {k} in {found:.4f} of {n} samples, by log_prob in {wanted:.4f}")
 
 
 def _continuous(trial: ModelTrial, cond: dict[str, Tensor]) -> None:

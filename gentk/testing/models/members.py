@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -144,8 +145,17 @@ def _passes(model: Any, value: Any) -> str:
 def _stop(model: Any, value: Any) -> str:
     if value is None or not can(model, protocols.NextToken):
         return ""
-    classes = model.data.leaves["x"].classes or model.data.leaves["x"].levels
+    leaf = model.data.leaves["x"]
+    classes = leaf.classes or leaf.levels
     return "" if isinstance(value, int) and 0 <= value < classes else f"must be a token from 0 to {classes - 1}, or None, found {value!r}"
+
+
+def _places(model: Any, value: Any) -> str:
+    if not can(model, protocols.NextToken):
+        return ""
+    room = math.prod(model.data.shape)
+    found = [int(place) for place in value.flatten()] if hasattr(value, "flatten") and not value.is_floating_point() else []
+    return "" if sorted(found) == list(range(room)) else f"must hold each place of the flattened x, 0 to {room - 1}, once, as int64"
 
 
 ATTRIBUTES: dict[str, Callable[[Any, Any], str]] = {
@@ -159,4 +169,5 @@ ATTRIBUTES: dict[str, Callable[[Any, Any], str]] = {
     "blends": _blends,
     "passes": _passes,
     "stop": _stop,
+    "places": _places,
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...noise import Philox
 from ...protocols import Forecaster, Imputer, NextToken, can
+from ...samplers.places import Places
 from ..fitting import fits
 from ..registry import Failure, Skip, check
 from ..trial import ModelTrial
@@ -27,36 +28,36 @@ def next_token(trial: ModelTrial) -> None:
     import torch
 
     from ...inference.sampling import evaluating
-    from ...samplers.places import Places
 
     model = trial.model
     if not can(model, NextToken):
         raise Skip("it predicts no next token")
     places = Places(model)
-    full, classes = places.room, places.vocabulary
-    if places.order is not None and sorted(places.order.tolist()) != list(range(full)):
-        raise Failure(f"places must say each of the {full} places once")
-    k = min(full - 1, 6)
-    tokens = places.tokens(trial.examples(ROWS)["x"])[:, :k]
+    if not places.vocabulary or (not places.leaf.classes and places.leaf.range is None):
+        raise Failure("a NextToken model's x has `classes`, or `levels` and a `range`: these are its tokens")
+    k = min(places.room - 1, 6)
+    batch = trial.examples(ROWS)
+    tokens = places.tokens(batch["x"])[:, :k]
+    cond = {name: value for name, value in batch.items() if name in model.conditions}
     with torch.no_grad(), evaluating(model):
-        begun = model.begin(len(tokens), {})
-        _begun(begun, len(tokens), full, classes)
+        begun = model.begin(len(tokens), cond)
+        _begun(begun, len(tokens), places.room, places.vocabulary)
         at_once, _ = model.next(tokens, begun.cache, begun.length)
         logits, cache, length = [], begun.cache, begun.length
         for i in range(k):
             out, after = model.next(tokens[:, i : i + 1], cache, length)
             if i == k // 2:  # what might have been
-                model.next((tokens[:, i : i + 1] + 1) % classes, cache, length)
+                model.next((tokens[:, i : i + 1] + 1) % places.vocabulary, cache, length)
                 again, _ = model.next(tokens[:, i : i + 1], cache, length)
                 _close(again, out, "after another token was tried from it, the old cache gives other logits")
             logits.append(out)
             cache, length = after, length + 1
         _close(torch.cat(logits, 1), at_once, f"{k} tokens one by one give other logits than at once")
-        fresh = model.begin(len(tokens), {})
+        fresh = model.begin(len(tokens), cond)
         chosen = torch.tensor([len(tokens) - 1, 0])
         picked, _ = model.next(tokens[chosen], {name: value[chosen] for name, value in fresh.cache.items()}, fresh.length[chosen])
         _close(picked, at_once[chosen], "picked rows of a cache give other logits")
-        _prompted(model, tokens, at_once)
+        _prompted(model, tokens, at_once, cond)
 
 
 def _begun(begun: Any, n: int, room: int, classes: int) -> None:
@@ -68,12 +69,12 @@ def _begun(begun: Any, n: int, room: int, classes: int) -> None:
         raise Failure(f"'{wrong[0]}' of the cache has {len(begun.cache[wrong[0]])} rows first, not {n}")
 
 
-def _prompted(model: Any, tokens: Tensor, at_once: Tensor) -> None:
+def _prompted(model: Any, tokens: Tensor, at_once: Tensor, cond: dict[str, Tensor]) -> None:
     """Where a condition is a row of tokens as long as an example: begun with the tokens, as after them."""
     for name, condition in model.conditions.items():
-        if condition.kind == "text" and condition.length == model.data.leaves["x"].shape[0]:
+        if condition.kind == "text" and condition.length == Places(model).room:
             prompt = condition.prepare(tokens.tolist(), len(tokens))
-            begun = model.begin(len(tokens), {name: prompt})
+            begun = model.begin(len(tokens), {**cond, name: prompt})
             if int(begun.length.min()) == tokens.shape[1]:
                 _close(begun.logits, at_once[:, -1], f"begun with '{name}', the logits are others than after its tokens")
 

@@ -13,6 +13,7 @@ PLACES = {
     "gaussian": "statistics:Gaussian",
     "trend": "statistics:Trend",
     "chain": "tokens:Chain",
+    "pixels": "tokens:Pixels",
 }
 POINTS = ("denoiser", "autoencoder", "guide", "gaussian")
 

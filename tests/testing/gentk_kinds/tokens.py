@@ -1,7 +1,8 @@
-"""A sequence model: each token by the sum of what those before it say, kept in a cache."""
+"""Sequence models: each token by the sum of what those before it say, kept in a cache."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from gentk.conditions import Text
-from gentk.protocols import Batch, Begun, DataSpec, Noise, Phase
+from gentk.protocols import Batch, Begun, DataSpec, Leaf, Noise, Phase
 
 from .config import Config as Options
 
@@ -67,3 +68,25 @@ class Chain(nn.Module):
     def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         states = self.states(tokens, cache["state"])
         return self.head(states), {"state": states[:, -1]}
+
+
+class Pixels(Chain):
+    """The same of images with levels, whose tokens stand at places of an order: the last first."""
+
+    places: Tensor
+
+    def __init__(self, config: Options, data: DataSpec) -> None:
+        leaf, room = data.leaves["x"], math.prod(data.shape)
+        row = Leaf(shape=(room,), classes=leaf.levels)
+        super().__init__(config, data.model_copy(update={"leaves": {"x": row}}))
+        self.data, self.conditions = data, {}
+        self.register_buffer("places", torch.arange(room).flip(0))
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """(n, *shape) → (n, L), as the order says."""
+        low, high = self.data.leaves["x"].range or (0.0, 1.0)
+        steps = (x.flatten(1) - low) / (high - low) * (self.classes - 1)
+        return steps.round().long()[:, self.places]
+
+    def nats(self, x: Tensor) -> Tensor:
+        return super().nats(self.tokens(x))
