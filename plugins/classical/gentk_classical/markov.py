@@ -47,17 +47,17 @@ class Markov(nn.Module):
         leaf = data.leaves["x"]
         if len(leaf.shape) != 1 or not leaf.classes:
             raise UsageError(f"a Markov chain wants rows of tokens, (length,) with classes; x is {leaf.shape}, {leaf.classes} classes")
-        self.config, self.data, self.order, self.tokens = config, data, config.order, leaf.classes
+        self.config, self.data, self.reach, self.tokens = config, data, config.order, leaf.classes
         self.length, self.beginning, self.any = leaf.shape[0], leaf.classes, leaf.classes + 1
-        full = (self.tokens + 1) ** self.order
+        full = (self.tokens + 1) ** self.reach
         if full * self.tokens > MOST:
-            text = f"order {self.order} of {self.tokens} tokens makes {full * self.tokens:,} counts, more than {MOST:,}"
-            raise UsageError(f"{text}: take a lower order" if self.order > 1 else f"{text}: take characters")
+            text = f"order {self.reach} of {self.tokens} tokens makes {full * self.tokens:,} counts, more than {MOST:,}"
+            raise UsageError(f"{text}: take a lower order" if self.reach > 1 else f"{text}: take characters")
         self.names, self.words = leaf.names or tuple(map(str, range(self.tokens))), leaf.words
         self.stop = stop_token(config.stop, data)
         self.conditions = {"prompt": Text(length=self.length, names=self.names, words=self.words, help="What every sample begins with.")}
-        rows = min(config.contexts, sum((self.tokens + 1) ** m for m in range(self.order + 1)))
-        codes, law = [(self.any + 1) ** self.order - 1], torch.full((rows, self.tokens), 1 / self.tokens, dtype=torch.float64)
+        rows = min(config.contexts, sum((self.tokens + 1) ** m for m in range(self.reach + 1)))
+        codes, law = [(self.any + 1) ** self.reach - 1], torch.full((rows, self.tokens), 1 / self.tokens, dtype=torch.float64)
         if config.matrix is not None:
             codes = list(range(self.any + 1))
             law = torch.cat([self._given(config.matrix, config.start), law[self.any :]])
@@ -88,10 +88,10 @@ class Markov(nn.Module):
 
     def _rows(self, context: Tensor) -> Tensor:
         """The row of the longest kept end of each context (…, n): (…)."""
-        place = torch.arange(self.order, device=context.device)
+        place = torch.arange(self.reach, device=context.device)
         row = torch.zeros_like(context[..., 0])
-        for m in range(self.order + 1):
-            code = self._code(torch.where(place < self.order - m, self.any, context))
+        for m in range(self.reach + 1):
+            code = self._code(torch.where(place < self.reach - m, self.any, context))
             at = torch.searchsorted(self.contexts, code).clamp(max=len(self.contexts) - 1)
             row = torch.where(self.contexts[at] == code, at, row)
         return row
@@ -102,8 +102,8 @@ class Markov(nn.Module):
 
     def _before(self, x: Tensor) -> Tensor:
         """The context of each token, and of the one after the last: (n, L) → (n, L + 1, order)."""
-        start = x.new_full((len(x), self.order), self.beginning)
-        return torch.cat([start, x], 1).unfold(1, self.order, 1)
+        start = x.new_full((len(x), self.reach), self.beginning)
+        return torch.cat([start, x], 1).unfold(1, self.reach, 1)
 
     # ---- the fit
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
@@ -114,7 +114,7 @@ class Markov(nn.Module):
         for digit in self._before(x)[:, :-1].unbind(-1):
             code = code * (self.tokens + 1) + digit
         flat = (code * self.tokens + x)[counted]
-        full = (self.tokens + 1) ** self.order
+        full = (self.tokens + 1) ** self.reach
         counts = torch.bincount(flat, minlength=full * self.tokens).view(full, self.tokens).double()
         return {"counts": counts, "count": torch.tensor(float(len(x)), dtype=torch.float64, device=x.device)}
 
@@ -127,7 +127,7 @@ class Markov(nn.Module):
         if self.config.matrix is None:
             self._fit(counts)
         seen = counts.sum(1).nonzero()[:, 0]
-        law = self.law(self._digits(seen, self.order))
+        law = self.law(self._digits(seen, self.reach))
         if len(forbidden := ((counts[seen] > 0) & (law == 0)).nonzero()):
             before, after = int(seen[forbidden[0, 0]]), self.names[int(forbidden[0, 1])]
             where = f"after {self.names[before]!r}" if before < self.tokens else "as the first token"
@@ -137,7 +137,7 @@ class Markov(nn.Module):
 
     def _fit(self, counts: Tensor) -> None:
         tables = [counts]  # of orders n, n − 1 … 0: the oldest token, the first digit, is summed over
-        for _ in range(self.order):
+        for _ in range(self.reach):
             tables.append(tables[-1].view(self.tokens + 1, -1, self.tokens).sum(0))
         tables.reverse()
         totals = [table.sum(1) for table in tables]
@@ -168,9 +168,9 @@ class Markov(nn.Module):
 
     def _digits(self, code: Tensor, m: int) -> Tensor:
         """The context (N, n) of a place in the table of order m, in which the code has no digit for `any`."""
-        context = code.new_full((len(code), self.order), self.any)
+        context = code.new_full((len(code), self.reach), self.any)
         for i in range(m):
-            context[:, self.order - 1 - i] = code // (self.tokens + 1) ** i % (self.tokens + 1)
+            context[:, self.reach - 1 - i] = code // (self.tokens + 1) ** i % (self.tokens + 1)
         return context
 
     # ---- what it says, and goes on with
@@ -185,25 +185,25 @@ class Markov(nn.Module):
         given = cond["prompt"].cpu() if "prompt" in cond else torch.full((n, self.length), -1)
         length = (given >= 0).long().cumprod(1).sum(1)
         device = self.probability.device
-        tokens = torch.cat([given.new_full((n, self.order), self.beginning), given.clamp(min=0)], 1).to(device)
-        context = tokens.gather(1, length[:, None].to(device) + torch.arange(self.order, device=device))
+        tokens = torch.cat([given.new_full((n, self.reach), self.beginning), given.clamp(min=0)], 1).to(device)
+        context = tokens.gather(1, length[:, None].to(device) + torch.arange(self.reach, device=device))
         return Begun(self.law(context).log(), {"tokens": tokens}, given, length)
 
     def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The cache holds all tokens behind the n beginnings: place i + n has token i."""
         new = length[:, None].to(tokens.device) + torch.arange(tokens.shape[1], device=tokens.device)
-        whole = cache["tokens"].scatter(1, new + self.order, tokens)
-        context = whole[:, None].expand(-1, tokens.shape[1], -1).gather(2, new[..., None] + 1 + torch.arange(self.order, device=new.device))
+        whole = cache["tokens"].scatter(1, new + self.reach, tokens)
+        context = whole[:, None].expand(-1, tokens.shape[1], -1).gather(2, new[..., None] + 1 + torch.arange(self.reach, device=new.device))
         return self.law(context).log(), {"tokens": whole}
 
     # ---- what it does in the end
     def matrix(self) -> Tensor:
         """The chain over contexts of n tokens, (Vⁿ, Vⁿ): from (a, b …) to (b …, c). Raises UsageError where they are too many."""
-        states = self.tokens**self.order
+        states = self.tokens**self.reach
         if states > SMALL:
             raise UsageError(f"{states:,} contexts are more than the {SMALL:,} whose steady states are worked out: take a lower order")
         code = torch.arange(states, device=self.probability.device)
-        context = torch.stack([code // self.tokens**i % self.tokens for i in range(self.order - 1, -1, -1)], 1)
+        context = torch.stack([code // self.tokens**i % self.tokens for i in range(self.reach - 1, -1, -1)], 1)
         to = (code * self.tokens % states)[:, None] + torch.arange(self.tokens, device=code.device)
         return torch.zeros(states, states, dtype=torch.float64, device=code.device).scatter_(1, to, self.law(context))
 
@@ -213,8 +213,8 @@ class Markov(nn.Module):
 
     def facts(self) -> dict[str, Any]:
         """Order, contexts, and for small chains the closed classes with their periods, steady states and entropy, and what is transient."""
-        told: dict[str, Any] = {"order": self.order, "tokens": self.tokens, "contexts": int((self.contexts < FREE).sum())}
-        if self.tokens**self.order > SMALL:
+        told: dict[str, Any] = {"order": self.reach, "tokens": self.tokens, "contexts": int((self.contexts < FREE).sum())}
+        if self.tokens**self.reach > SMALL:
             return told
         matrix, closed = self.matrix().cpu(), []
         groups = classes(matrix)
@@ -226,4 +226,4 @@ class Markov(nn.Module):
         return {**told, "closed_classes": closed, "transient": transient}
 
     def _name(self, state: int) -> str:
-        return joined((state // self.tokens**i % self.tokens for i in range(self.order - 1, -1, -1)), self.names, words=self.words)
+        return joined((state // self.tokens**i % self.tokens for i in range(self.reach - 1, -1, -1)), self.names, words=self.words)
