@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .inference.sampling import finish as finish
     from .inference.sampling import sample as sample
     from .inference.sampling import stream as stream
+    from .samplers.speculative import drafted as drafted
     from .training import train as train
     from .weights import load as load
     from .weights import save as save
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _LAZY = {  # name: where it lives
     "classify": "gentk.inference.classification",
     "dataset": "gentk.host.lookup",
+    "drafted": "gentk.samplers.speculative",
     "encode": "gentk.inference.encoding",
     "evaluate": "gentk.evaluation.requests",
     "finish": "gentk.inference.sampling",

@@ -13,6 +13,7 @@ from ..host import lookup
 from ..weights.hub import complete
 from .out import out
 from .progress import progress
+from .streaming import streaming
 from .subject import Subject
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Request:
     dtype: str
     compile: bool
     guide: tuple[Path, float | None] | None  # the weights that steer, and how strongly
+    draft: Path | None  # the weights that propose tokens
 
 
 def draw(found: Subject, request: Request) -> None:
@@ -51,19 +53,23 @@ def draw(found: Subject, request: Request) -> None:
     from ..distributed import Ranks
 
     ranks = Ranks()
-    for folder in (found.folder, *([request.guide[0]] if request.guide else [])):
+    for folder in filter(None, (found.folder, request.guide and request.guide[0], request.draft)):
         complete(folder)  # before our bar, as a download has its own
-    with progress(found.title, request.n, silent=not ranks.first) as advance:
+    writing = streaming(found, request.sampler, request.n)
+    with progress(found.title, request.n, silent=not ranks.first or writing is not None) as advance:
         model = prepared(found, request)
         start = time.perf_counter()
-        samples, frames = (compiled if request.compile else run)(model, request, advance, ranks)
+        told = writing.step if writing else advance
+        samples, frames = (compiled if request.compile else run)(model, request, told, ranks)
         seconds = time.perf_counter() - start
     if not ranks.first:
         return
     samples.save(path)
     if request.trajectory:
         modality.animate(frames, samples.data, request.trajectory)
-    report(found, request, path, seconds, modality.words(samples.batch, samples.data))
+    if writing:
+        writing.end(samples.batch)
+    report(found, request, path, seconds, None if writing else modality.words(samples.batch, samples.data))
 
 
 def prepared(found: Subject, request: Request) -> Any:
@@ -76,6 +82,10 @@ def prepared(found: Subject, request: Request) -> Any:
         from ..gaussian.guidance import guided
 
         model = guided(model, read(request.guide[0]), request.guide[1])
+    if request.draft:
+        from ..samplers.speculative import drafted
+
+        model = drafted(model, read(request.draft))
     model = model.to(pick_device(request.device))
     if request.dtype == "float64":
         if next((p.device.type for p in model.parameters()), "cpu") == "mps":

@@ -35,6 +35,7 @@ class TokenSampler(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     needs: ClassVar[type] = NextToken
     drafts: ClassVar[bool] = False  # whether a draft model helps
+    streams: ClassVar[bool] = False  # whether each step's text begins with the one before
 
     length: Annotated[int, Field(ge=0)] = Field(0, description="Tokens at most, the prompt included; 0: as many as the model holds.")
     guidance: Annotated[float, Field(ge=0, le=100)] = Field(1.0, description="Classifier-free guidance; 1 is off, 0 asks for nothing.")
@@ -77,6 +78,7 @@ class AutoRegressive(TokenSampler):
     """
 
     drafts: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
     temperature: Annotated[float, Field(ge=0, le=100)] = Field(1.0, description="Below 1 is bolder; 0 takes the likeliest token.")
     top_k: Annotated[int, Field(ge=0)] = Field(0, description="Draw among the k likeliest tokens; 0: among all.")
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Draw among the likeliest tokens that together reach p.")

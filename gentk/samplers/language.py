@@ -32,13 +32,17 @@ def either(choices: Sequence[str]) -> str:
 class Language:
     """An automaton over the tokens of a leaf. States are numbers; `DEAD` follows a token that does not fit.
 
-    `left` (n,): how many more tokens each text may have. `stop`: the token that ends a text, allowed where the text matches.
+    `left` (n,): how many more tokens each text may have. `stop`: the token that ends a text. It is allowed where the text matches, and is
+    then no part of it, and where the text matches with the stop token's own.
     Raises UsageError for a pattern that is none, or that these tokens cannot write.
     """
 
     def __init__(self, pattern: str, leaf: Leaf, stop: int | None) -> None:
         self.pattern, self.classes, self.stop = pattern, leaf.classes, stop
-        moves, final = _automaton(pattern, leaf, stop)
+        moves, final = _automaton(pattern, leaf)
+        for here in moves:  # nothing comes behind the stop token
+            if stop is not None and not final[here.get(stop, 0)]:
+                here.pop(stop, None)
         self.final = torch.tensor(final, dtype=torch.bool)
         self.away = _distances(moves, final)  # tokens from each state to the nearest accepting one
         if self.away[0] == NEVER:
@@ -64,10 +68,15 @@ class Language:
         return torch.stack(rows) if rows else torch.zeros(0, self.classes, dtype=torch.bool)
 
     def next(self, states: Tensor, tokens: Tensor) -> Tensor:
-        """(n,) states, (n,) tokens → (n,) states. The stop token leaves a state as it is."""
+        """(n,) states, (n,) tokens → (n,) states. A stop token that is no part of the text leaves a state as it is."""
         pairs = zip(states.tolist(), tokens.tolist(), strict=True)
-        after = [s if t == self.stop else self.moves[s].get(t, DEAD) if s >= 0 else DEAD for s, t in pairs]
+        after = [self.moves[s].get(t, s if t == self.stop else DEAD) if s >= 0 else DEAD for s, t in pairs]
         return torch.tensor(after, dtype=torch.int64)
+
+    def marks(self, states: Tensor, tokens: Tensor) -> Tensor:
+        """(n,) bool: the token is the stop token, and no part of the text."""
+        pairs = zip(states.tolist(), tokens.tolist(), strict=True)
+        return torch.tensor([s >= 0 and t == self.stop and t not in self.moves[s] for s, t in pairs], dtype=torch.bool)
 
     def complete(self, states: Tensor, left: Tensor) -> Tensor:
         """(n,) bool: the text matches, and no longer one that fits into what is left does. A model with a stop token says so itself."""
@@ -83,7 +92,7 @@ class Language:
             if state >= 0:
                 mask[[t for t, to in self.moves[state].items() if self.away[to] < left]] = True
                 if self.stop is not None:
-                    mask[self.stop] = bool(self.final[state])
+                    mask[self.stop] |= self.final[state]
             self._masks[state, left] = mask
         return self._masks[state, left]
 
@@ -113,14 +122,14 @@ def _texts(leaf: Leaf) -> tuple[list[str], list[str], bool]:
     return bare, behind, bare != behind
 
 
-def _automaton(pattern: str, leaf: Leaf, stop: int | None) -> tuple[list[dict[int, int]], list[bool]]:
+def _automaton(pattern: str, leaf: Leaf) -> tuple[list[dict[int, int]], list[bool]]:
     """For each state, 0 the first, the state after each token that fits, and whether it accepts.
 
     Of words, a state also says whether a blank comes before the next one.
     """
     characters, live = _characters(pattern)
     bare, behind, differ = _texts(leaf)
-    tries = [_trie(texts, stop) for texts in ((behind, bare) if differ else (bare, bare))]
+    tries = [_trie(texts) for texts in ((behind, bare) if differ else (bare, bare))]
     first = (characters.initial, True)
     number, waiting = {first: 0}, deque([first])
     moves: list[dict[int, int]] = []
@@ -163,10 +172,10 @@ class Node:
         self.after: dict[str, Node] = {}
 
 
-def _trie(texts: Sequence[str], stop: int | None) -> Node:
+def _trie(texts: Sequence[str]) -> Node:
     root = Node()
     for token, text in enumerate(texts):
-        if text and token != stop and "\ufffd" not in text:  # half of a character has no text of its own
+        if text and "\ufffd" not in text:  # half of a character has no text of its own
             node = root
             for character in text:
                 node = node.after.setdefault(character, Node())

@@ -67,7 +67,10 @@ class Sequences:
         if self.stop is not None:
             ended = ended | (new == self.stop)
         if self.language:
+            unwritten = rows[self.language.marks(self.states[rows], new)]
             self.states[rows] = self.language.next(self.states[rows], new)
+            self.length[unwritten] -= 1
+            self.tokens[unwritten, self.length[unwritten]] = 0
             ended = ended | self.language.complete(self.states[rows], self.limit - self.length[rows])
         if self.stops:
             ended = ended | self._stopped(rows)

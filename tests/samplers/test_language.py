@@ -22,20 +22,21 @@ LETTERS = Leaf(shape=(5,), classes=4, names=("a", "b", " ", "\n"))
 WORDS = Leaf(shape=(4,), classes=4, names=("to", "be", "not", "\n"), words=True)
 PATTERNS = {
     LETTERS: ["(ab)+|b", "a*", "[^a]{2}", "b?a( b)*", ".+", r"(a|ab)(b|\n)", "a{2,4}b"],
-    WORDS: ["(to be ?)+", "to(\n| )be", "(not )*be", "(\\w+ ){2}\\w+", "be\\n{0,2}to|be to"],
+    WORDS: ["(to be ?)+", "to(\n| )be", "(not )*be", "(\\w+ ){2}\\w+", "be\\n{0,2}to|be to", "be to\n"],
 }
 CASES = [(leaf, pattern, stop) for leaf, patterns in PATTERNS.items() for pattern in patterns for stop in (None, 3)]
 
 
-def text(row: tuple[int, ...], leaf: Leaf, stop: int | None) -> str:
-    return joined(row[:-1] if row and row[-1] == stop else row, leaf.names, words=leaf.words)
+def text(row: tuple[int, ...], leaf: Leaf) -> str:
+    return joined(row, leaf.names, words=leaf.words)
 
 
 def matching(leaf: Leaf, pattern: str, stop: int | None) -> set[tuple[int, ...]]:
-    """All that may be drawn, by trying: matches that end in the stop token or fill the room; without one, those that none goes on from."""
+    """All that may be drawn, by trying: matches that end in the stop token, which may be a part of them, or fill the room; without a stop
+    token, those that none goes on from."""
     room = leaf.shape[0]
     rows = [r for k in range(room + 1) for r in itertools.product(range(leaf.classes), repeat=k) if stop not in r[:-1]]
-    found = {r for r in rows if re.fullmatch(pattern, text(r, leaf, stop))}
+    found = {r for r in rows if re.fullmatch(pattern, text(r, leaf)) or (r and r[-1] == stop and re.fullmatch(pattern, text(r[:-1], leaf)))}
     if stop is not None:
         return {r for r in found if (r and r[-1] == stop) or len(r) == room}
     return {r for r in found if not any(len(r) < len(longer) and longer[: len(r)] == r for longer in found)}
@@ -62,7 +63,7 @@ def test_all_of_200_samples_match(leaf: Leaf, pattern: str, stop: int | None) ->
     model = Tabled(leaf, stop=stop, counted=True, positional=False)
     *_, last = AutoRegressive(pattern=pattern)(model, 200, noise=Philox(0, range(200)), cond={})
     rows = [tuple(row[:k]) for row, k in zip(last.x["x"].tolist(), last.x["length"].tolist(), strict=True)]  # type: ignore[call-overload]
-    assert all(re.fullmatch(pattern, text(row, leaf, stop)) for row in rows)
+    assert all(re.fullmatch(pattern, text(row, leaf)) for row in rows)
 
 
 def test_tokens_of_several_characters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +88,7 @@ def test_choices(leaf: Leaf) -> None:
     model, choices = Tabled(leaf, counted=True, seed=3), ("ab", "b a", "bba")
     *_, last = AutoRegressive(choices=choices)(model, 200, noise=Philox(0, range(200)), cond={})
     rows = [tuple(row[:k]) for row, k in zip(last.x["x"].tolist(), last.x["length"].tolist(), strict=True)]  # type: ignore[call-overload]
-    assert {text(row, leaf, None) for row in rows} == set(choices)
+    assert {text(row, leaf) for row in rows} == set(choices)
 
 
 def test_choices_are_no_expressions() -> None:
@@ -134,9 +135,9 @@ def test_texts_end_before_a_stop_text(leaf: Leaf, stops: tuple[str, ...]) -> Non
         list(AutoRegressive(stop=s)(model, 300, noise=Philox(0, range(300)), cond={}))[-1].x for s in ((), stops)
     )
     for row, ended, k in zip(whole["x"].tolist(), cut["x"].tolist(), cut["length"].tolist(), strict=True):  # type: ignore[call-overload]
-        said = text(tuple(row), leaf, None)
+        said = text(tuple(row), leaf)
         places = [said.find(s) for s in stops if s in said]
-        kept = max(j for j in range(len(row) + 1) if len(text(tuple(row[:j]), leaf, None)) <= min(places, default=len(said)))
+        kept = max(j for j in range(len(row) + 1) if len(text(tuple(row[:j]), leaf)) <= min(places, default=len(said)))
         assert k == kept and ended[:k] == row[:k] and not any(ended[k:])
 
 

@@ -247,7 +247,7 @@ LIKELY: dict[str, list[Broken]] = {
         _gaussian(f"return {NATS}", f"return {NATS}.masked_fill((batch['x'].abs() > 5).any(1), math.nan)", "near its samples is not"),
         _chain('reduction="none").sum(1)', 'reduction="none").mean(1)', "the chances of all 243 states sum to"),
         _chain(BEGUN, "Begun(3 * self.head(state), {", "place 0 is"),
-        _pixels("(x.flatten(1) - low)", "(high - x.flatten(1))", "samples, by log_prob in"),
+        _pixels("(x.flatten(1) - low)", "(high - x.flatten(1))", "of 2000 samples, by log_prob in"),
     ],
 }
 

@@ -30,6 +30,9 @@ def sample(
         str | None, Option(metavar="FOLDER|NAME", help="Weights that steer: a classifier of noisy examples, or a weaker denoiser.")
     ] = None,
     scale: Annotated[float | None, Option(help="How strongly. \\[default: 1 for a classifier, 2 for a denoiser]")] = None,
+    draft: Annotated[
+        str | None, Option(metavar="FOLDER|NAME", help="Weights of a smaller model of the same tokens, which proposes them: faster.")
+    ] = None,
     out_: Annotated[
         Path | None, Option("--out", metavar="FILE|DIR", help="Format by suffix: .png .gif .npz …; -: stdout \\[default: a new file here]")
     ] = None,
@@ -47,11 +50,15 @@ def sample(
     found = subject(plugin, recipe, weights, sampler, model)
     if scale is not None and guide is None:
         raise UsageError("--scale says how strongly --guide steers: give both")
+    if draft and not getattr(found.sampler_class(), "drafts", False):
+        raise UsageError(f"--draft: sampler '{found.sampler.name}' has no use for a draft; it is for models that draw token by token")
     known = {**found.sampler_conditions(), **found.conditions(guide)}
     conditions = {key: extra.pop(key) for key in list(extra) if key in known}
     options = {**found.options, **extra, **pairs(option, extra)}
     steering = (locate(guide).folder, scale) if guide else None
-    draw(found, Request(check(found, options), conditions, n, seed, out_, trajectory, batch_size, device, dtype, compile, steering))
+    drafting = locate(draft).folder if draft else None
+    settings = (n, seed, out_, trajectory, batch_size, device, dtype, compile, steering, drafting)
+    draw(found, Request(check(found, options), conditions, *settings))
 
 
 def command(args: list[str], resilient: bool = False) -> Any:
