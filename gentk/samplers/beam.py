@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -46,6 +46,7 @@ class Beam(TokenSampler):
     they lead to what is given.
     """
 
+    most: ClassVar[int] = 64  # rows at a time: each has `width` beams with a cache of their own
     width: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="Beginnings kept at a time; 1 is greedy.")
     length_penalty: Annotated[float, Field(ge=-10, le=10)] = Field(0.0, description="Above 0 favours long texts; 0: the likeliest.")
 
@@ -86,7 +87,7 @@ class Beam(TokenSampler):
         log p (rows, width). Finished ones are offered to `best`."""
         import torch
 
-        logits = reading.logits.float().log_softmax(-1).double().cpu()
+        logits = reading.logits.float().log_softmax(-1).cpu().double()
         if beams.language:
             logits = logits.masked_fill(~beams.language.allowed(beams.states, beams.limit - beams.length), NO)
         given = beams.given.gather(1, beams.length[:, None])

@@ -105,12 +105,12 @@ def _draft_reading(sampler: AutoRegressive, model: Any, n: int, rows: Sequences,
 def _law(
     sampler: AutoRegressive, rows: Sequences, live: Tensor, tokens: Tensor, length: Tensor, states: Tensor, logits: Tensor
 ) -> Tensor:
-    """Chances (n, V) float64, on the host, of the token after `tokens` (n, L), of which `length` (n,) count. A given token is certain."""
+    """Chances (n, V), on the host, of the token after `tokens` (n, L), of which `length` (n,) count. A given token is certain."""
     allowed = None
     if rows.language:
         allowed = rows.language.allowed(states, rows.limit - length)
         allowed |= ~allowed.any(1, keepdim=True)  # behind the end of a text anything may come: it is cut
-    chances = sampler.shaped(logits, tokens, length, allowed).softmax(-1).double().cpu()
+    chances = sampler.shaped(logits, tokens, length, allowed).softmax(-1).cpu()
     given = rows.given[live, length]
     sure = torch.zeros_like(chances).scatter_(1, given.clamp(min=0)[:, None], 1.0)
     return torch.where((given >= 0)[:, None], sure, chances)
@@ -146,7 +146,7 @@ def _some(
     """`_law` of some rows; the others are sure of token 0, and nobody asks."""
     if bool(which.all()):
         return _law(sampler, rows, live, tokens, at, states, logits)
-    found = torch.zeros(len(live), logits.shape[-1], dtype=torch.float64)
+    found = torch.zeros(len(live), logits.shape[-1])
     found[:, 0] = 1
     if bool(which.any()):
         some = which.nonzero()[:, 0]
