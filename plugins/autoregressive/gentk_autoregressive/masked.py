@@ -24,8 +24,9 @@ class Channels(nn.Module):
         nn.init.zeros_(self.out.bias)
         if groups > 1:
             self.earlier = nn.Linear(channels, groups * features, bias=False)
-            group, channel = torch.arange(groups * features) // features, torch.arange(channels)
-            owner = torch.arange(parameters) // (parameters // channels)
+            channel = torch.arange(channels, device="cpu")  # not on "meta", where torch would import its compiler to compare numbers
+            group = torch.arange(groups, device="cpu").repeat_interleave(features)
+            owner = channel.repeat_interleave(parameters // channels)
             self.register_buffer("mask", (channel < group[:, None]).float(), persistent=False)
             self.register_buffer("out_mask", (group == owner[:, None]).float(), persistent=False)
 

@@ -24,6 +24,8 @@ SEEN = ((-2, -1), (-2, 0), (-2, 1), (-1, -2), (-1, -1), (-1, 0), (-1, 1), (-1, 2
 SHIFTED = ((-1, -1), (-1, 0), (-1, 1), (0, -1))  # patches whose features are mixed in before each MLP
 BIAS = 4.0  # a learning rate for the relative bias, which starts at 0
 DARK = -1.5  # the first logit of a binary number
+MOST = 4096  # patches of an image, and hidden units of a patch: masks have as many rows and columns
+HOST = "cpu"  # masks are made there: of numbers without values (on "meta") torch would import its compiler
 
 
 def neighbours(rows: int, columns: int, offsets: tuple[tuple[int, int], ...], *, wrap: bool) -> list[list[int]]:
@@ -51,7 +53,9 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
 
 def weight(outputs: int, inputs: int, gain: float = 1.0) -> nn.Parameter:
     """A matrix that keeps the size of what it multiplies, times `gain`."""
-    return nn.Parameter(torch.randn(outputs, inputs) * (gain / inputs**0.5))
+    made = nn.Parameter(torch.empty(outputs, inputs))
+    nn.init.normal_(made, std=gain / inputs**0.5)
+    return made
 
 
 def zeros(*shape: int) -> nn.Parameter:
@@ -135,8 +139,8 @@ class Masked(nn.Module):
         self.out, self.out_by_features, self.out_by_own = zeros(numbers * each, k), zeros(numbers * each, d), zeros(numbers * each, numbers)
         self.level = nn.Parameter(torch.full((numbers * each,), DARK if each == 1 else 0.0))
         self.place = zeros(places, numbers * each)
-        group, number = torch.arange(k) // config.hidden, torch.arange(numbers)
-        output = torch.arange(numbers * each) // each
+        number = torch.arange(numbers, device=HOST)
+        group, output = number.repeat_interleave(config.hidden), number.repeat_interleave(each)
         self.register_buffer("first_mask", (number < group[:, None]).float(), persistent=False)
         self.register_buffer("second_mask", (group <= group[:, None]).float(), persistent=False)
         self.register_buffer("out_mask", (group <= output[:, None]).float(), persistent=False)
@@ -164,16 +168,18 @@ class PatchNet(nn.Module):
         super().__init__()
         rows, columns = grid
         places, seen = rows * columns, len(SEEN) * numbers
-        self.inward, self.place = weight(config.width, seen), nn.Parameter(torch.randn(places, config.width) * 0.02)
+        self.inward, self.place = weight(config.width, seen), nn.Parameter(torch.empty(places, config.width))
+        nn.init.normal_(self.place, std=0.02)
         if classes:
             self.class_embedding = nn.Embedding(classes, config.width)
             nn.init.normal_(self.class_embedding.weight, std=0.02)
         self.blocks = nn.ModuleList([Block(config, grid) for _ in range(config.blocks)])
         self.head = Masked(numbers, seen, config, each, places)
-        r, c = torch.arange(places) // columns, torch.arange(places) % columns
+        c = torch.arange(columns, device=HOST).repeat(rows)
+        r = torch.arange(rows, device=HOST).repeat_interleave(columns)
         offset = (r[:, None] - r + rows - 1) * (2 * columns - 1) + c[:, None] - c + columns - 1
         self.register_buffer("offset", offset, persistent=False)
-        self.register_buffer("hidden", torch.full((places, places), float("-inf")).triu(1), persistent=False)
+        self.register_buffer("hidden", torch.full((places, places), float("-inf"), device=HOST).triu(1), persistent=False)
         self.register_buffer("seen", torch.tensor(neighbours(rows, columns, SEEN, wrap=True)), persistent=False)
         self.register_buffer("around", torch.tensor(neighbours(rows, columns, SHIFTED, wrap=False)), persistent=False)
         self.register_buffer("places", torch.arange(places), persistent=False)
@@ -231,6 +237,9 @@ class PatchAR(Pixels):
             raise UsageError(f"images of {shape[1]}×{shape[2]} do not divide into patches of {p}×{p}: set model.config.patch to a divisor")
         self.law = single(self.tokens.count)
         grid, numbers = (shape[1] // p, shape[2] // p), shape[0] * p * p
+        if max(grid[0] * grid[1], numbers * config.hidden) > MOST:
+            about = f"{grid[0] * grid[1]:,} patches of {numbers * config.hidden:,} hidden units"
+            raise UsageError(f"{about}: at most {MOST:,} of each; change model.config.patch or hidden")
         self.net = PatchNet(config, grid, numbers, self.law.parameters_each, self.classes)
         places = torch.arange(shape[0] * shape[1] * shape[2]).view(1, *shape)
         self.register_buffer("places", self.patched(places).flatten(), persistent=False)
