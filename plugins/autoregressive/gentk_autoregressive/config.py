@@ -30,7 +30,9 @@ class GPTConfig(BaseModel):
     value_residual: bool = Field(True, description="Values are mixed with those of the first block.")
     input_residual: bool = Field(True, description="The stream is mixed with the embeddings before each block.")
     shift: int = Field(3, ge=0, le=64, description="Earlier tokens that each channel sees before attention.")
-    bigram: int = Field(0, ge=0, le=4096, description="Numbers of a learned embedding of each pair of neighbouring tokens; 0: none.")
+    bigram: int = Field(
+        0, ge=0, le=4096, description="Numbers of an embedding of neighbouring tokens; 0: none. Beyond 65,521 pairs some share one."
+    )
     embedding_norm: bool = Field(True, description="Norm of the embeddings.")
     tie: bool = Field(False, description="The last layer has the weights of the embedding.")
     softcap: float = Field(20.0, ge=0, description="Logits stay within ± so much, by tanh; 0: they are free.")

@@ -36,7 +36,7 @@ class Masked(nn.Linear):
 
     def __init__(self, sees: list[int], degree: list[int], *, strict: bool) -> None:
         super().__init__(len(degree), len(sees))
-        inside, outside = torch.tensor(degree), torch.tensor(sees)[:, None]
+        inside, outside = torch.tensor(degree, device="cpu"), torch.tensor(sees, device="cpu")[:, None]  # "meta" compares by the compiler
         self.register_buffer("mask", (inside < outside if strict else inside <= outside).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from gentk.nets.transformer import Block, BlockShape, Memory, Norm, Places, drop
 from .config import GPTConfig
 
 ROOM = 64  # places that a cache grows by at least
+PAIRS = 65_521  # rows of the embedding of pairs at most, a prime: of a larger vocabulary, pairs share rows
 
 
 def block_shape(config: GPTConfig) -> BlockShape:
@@ -43,7 +44,7 @@ class Transformer(nn.Module):
         if classes:
             self.label = nn.Embedding(classes + 1, width)
         if config.bigram:
-            self.pair = nn.Embedding(self.inputs**2, config.bigram)
+            self.pair = nn.Embedding(min(self.inputs**2, PAIRS), config.bigram)
             self.pair_up = nn.Linear(config.bigram, width, bias=False)
         if config.embedding_norm:
             self.first_norm = Norm(width, config.norm, config.eps, gain=config.gain, bias=config.biases == "all")
@@ -96,7 +97,7 @@ class Transformer(nn.Module):
             else:
                 put(cache["tokens"], tokens, at + 1)
                 before = take(cache["tokens"], at, steps)
-            x = x + self.pair_up(self.pair(before * self.inputs + tokens))
+            x = x + self.pair_up(self.pair((before * self.inputs + tokens) % self.pair.num_embeddings))
         if config.embedding_norm:
             x = self.first_norm(x)
         return x

@@ -208,3 +208,11 @@ def test_what_it_cannot_be_is_said_in_one_line() -> None:
         built(stop="q")
     with pytest.raises(ValueError, match="does not divide"):
         GPTConfig.model_validate({"width": 10, "heads": 3})
+
+
+def test_pairs_of_a_large_vocabulary_share_rows() -> None:
+    """Of 4,096 tokens all pairs would take 17 million rows; of characters each pair has its own."""
+    large, small = (Transformer(GPTConfig.model_validate(SMALL), v, 8) for v in (4096, 60))
+    assert large.pair.num_embeddings == 65_521 and small.pair.num_embeddings == 61**2
+    tokens = torch.tensor([[4095, 4095, 0]])
+    assert bool(large(tokens).isfinite().all())

@@ -37,6 +37,11 @@ def files(path: Path) -> list[Path]:
     return found
 
 
+def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """What tells these files from others, and from themselves after a change: of each its path, size and time."""
+    return tuple((str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files(path))
+
+
 def documents(path: Path, encoding: str = "") -> Iterator[str]:
     """The text of each file, of a .jsonl that of each line, one at a time. Raises UsageError, naming file and line."""
     for file in files(path):
@@ -75,11 +80,10 @@ def sliced(text: str) -> Iterator[str]:
 def as_row(path: Path, key: Sequence[object], parts: Callable[[], Iterator[Sequence[int]]]) -> Ints:
     """All tokens in one row. Above `HELD` bytes of text they are written to a file of the cache, named by what the texts and `key` are,
     which the next call maps again: the memory that this takes does not grow with the text."""
-    found = files(path)
-    if sum(file.stat().st_size for file in found) <= HELD:
+    about = stamp(path)
+    if sum(size for _, size, _ in about) <= HELD:
         arrays = [np.asarray(part, np.int32) for part in parts()]
         return np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
-    about = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in found]
     name = hashlib.sha256(json.dumps([about, [str(one) for one in key]]).encode()).hexdigest()[:32]
     target = store.root() / "tokens" / f"{name}.int32"
     if not target.is_file():

@@ -65,7 +65,7 @@ def gentk_datasets() -> Iterator[DatasetSpec]:
     ):
         target = f"gentk_datasets.published_texts:{name.replace('-', '_')}"
         yield DatasetSpec(name, target, "text", f"gentk_datasets.options:{options}", summary=summary)
-    yield _own("text", "text:text", "text", "OwnText", "text:PATH, your own text, by character or word, in windows or lines")
+    yield _own("text", "text:text", "text", "OwnText", "text:PATH, your own text, by character, word or byte pairs, in windows or lines")
     yield DatasetSpec(
         "sentences",
         "gentk_datasets.text:sentences",

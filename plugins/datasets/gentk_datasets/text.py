@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -17,7 +18,7 @@ from gentk.vocabulary import cut, loaded, size_of
 from gentk.vocabulary import split as tokens_of
 
 from . import bpe, options
-from .corpus import as_row, documents, files, sliced
+from .corpus import as_row, documents, files, sliced, stamp
 from .counters import uniforms
 from .splits import checked
 
@@ -107,7 +108,7 @@ def text(
     about = {"path": path, "unit": unit, "lines": lines, "length": length, "stride": stride, "test_share": test_share}
     chosen = options.OwnText.model_validate({**about, "encoding": encoding, "vocabulary": vocabulary, "tokenizer": tokenizer})
     place, part = Path(path).expanduser(), checked(split, "text")
-    cutter = _cutter(place, chosen)
+    cutter = _cutter(place, chosen, stamp(place))
     if lines:
         whole = [cutter.cut(line) for line in _said(place, chosen)]
         room = length or max(map(len, whole), default=0)
@@ -151,8 +152,10 @@ class Cutter:
                 yield [self.end]
 
 
-def _cutter(place: Path, chosen: options.OwnText) -> Cutter:
-    """The vocabulary. Raises UsageError where there is no text, or where it has too many words."""
+@lru_cache(maxsize=4)
+def _cutter(place: Path, chosen: options.OwnText, version: tuple[tuple[str, int, int], ...]) -> Cutter:
+    """The vocabulary, made once for both splits of files as they are (`version`). Raises UsageError where there is no text, or where it has
+    too many words."""
     if chosen.tokenizer and chosen.unit != "bpe":
         raise UsageError("text: a tokenizer cuts with dataset.options.unit = bpe")
     if chosen.unit == "bpe":

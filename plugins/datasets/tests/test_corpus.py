@@ -130,3 +130,15 @@ def test_weights_keep_their_tokenizer(rhyme: Path, tmp_path: Path) -> None:
     (tmp_path / "saved" / "tokenizer.json").write_text(bpe.learnt(iter(["other words"]), 260))
     with pytest.raises(gentk.errors.GentkError, match="SHA-256 differs"):
         gentk.load(tmp_path / "saved")
+
+
+def test_the_encoding_is_learnt_once_for_both_splits_and_anew_for_other_files(rhyme: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learning takes minutes on long texts, and a training opens two splits."""
+    calls, learn = [], bpe.learnt
+    monkeypatch.setattr(bpe, "learnt", lambda texts, size: calls.append(size) or learn(texts, size))
+    for split in ("train", "test"):
+        text(split, path=str(rhyme), unit="bpe", vocabulary=280, length=8)
+    assert calls == [280]
+    rhyme.write_text(RHYME.upper() * 30, "utf-8")
+    text(path=str(rhyme), unit="bpe", vocabulary=280, length=8)
+    assert calls == [280, 280]
