@@ -25,6 +25,7 @@ def truncated(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     return shaping.top_p(shaping.top_k(logits, top_k), top_p)
 
 
+IMPOSSIBLE = "pattern: the model gives every token that would match a probability of 0"
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 Listed = Annotated[tuple[str, ...], BeforeValidator(lambda given: tuple(given.split(",")) if isinstance(given, str) else given)]
 
@@ -86,10 +87,11 @@ class AutoRegressive(TokenSampler):
     repetition_penalty: Annotated[float, Field(gt=0, le=100)] = Field(1.0, description="Above 1: tokens that are there get rarer.")
     ahead: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="With --draft: how many tokens it proposes at a time.")
 
-    def shaped(self, logits: Tensor, tokens: Tensor, length: Tensor, allowed: Tensor | None = None) -> Tensor:
+    def shaped(self, logits: Tensor, tokens: Tensor, length: Tensor, allowed: Tensor | None = None, *, strict: bool = True) -> Tensor:
         """Logits (n, V) of the law that is drawn from: penalty, what is allowed, temperature, truncation.
 
-        tokens (n, L) of which `length` (n,) count, allowed (n, V) bool. Raises UsageError where the model rules out all that is allowed.
+        tokens (n, L) of which `length` (n,) count, allowed (n, V) bool. Where the model rules out all that is allowed: UsageError, or, not
+        `strict`, −∞ for every token.
         """
         place = logits.device
         logits = logits.float()
@@ -97,10 +99,11 @@ class AutoRegressive(TokenSampler):
             logits = shaping.repetition_penalty(logits, tokens.to(place), length.to(place), self.repetition_penalty)
         if allowed is not None:
             logits = logits.masked_fill(~allowed.to(place), shaping.OUT)
-            if bool((logits.amax(-1) == shaping.OUT).any()):
-                raise UsageError("pattern: the model gives every token that would match a probability of 0")
+            if strict and bool((logits.amax(-1) == shaping.OUT).any()):
+                raise UsageError(IMPOSSIBLE)
+        possible = logits.amax(-1, keepdim=True) > shaping.OUT
         logits = truncated(shaping.temperature(logits, self.temperature), self.top_k, self.top_p)
-        return shaping.min_p(logits, self.min_p)
+        return shaping.min_p(logits, self.min_p).masked_fill(~possible, shaping.OUT)
 
     def __call__(self, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]:
         import torch

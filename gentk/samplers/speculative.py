@@ -8,7 +8,7 @@ the model's last logits give one more token. What is drawn follows p exactly.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,10 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..noise import pick
 from ..protocols import Batch, Begun, Noise, Step
+from .autoregressive import IMPOSSIBLE, AutoRegressive
 from .reading import Reading, replaced, rows_of
 from .sequences import Sequences, catch_up, checked
 from .token_guidance import guided_tokens
-
-if TYPE_CHECKING:
-    from .autoregressive import AutoRegressive
 
 
 class Drafted(nn.Module):
@@ -75,6 +73,8 @@ def speculative(sampler: AutoRegressive, model: Any, n: int, *, noise: Noise, co
         yield rows.step(0, 0)
         return
     law = _law(sampler, rows, live, rows.tokens[live], rows.length[live], rows.states[live], large.logits)
+    if bool(law.isnan().any()):
+        raise UsageError(IMPOSSIBLE)
     last = pick(law.log(), own.uniform())  # the first token is the model's own, so that each round begins with one that none has read
     ended, index = rows.write(live, last), 0
     while True:
@@ -105,12 +105,15 @@ def _draft_reading(sampler: AutoRegressive, model: Any, n: int, rows: Sequences,
 def _law(
     sampler: AutoRegressive, rows: Sequences, live: Tensor, tokens: Tensor, length: Tensor, states: Tensor, logits: Tensor
 ) -> Tensor:
-    """Chances (n, V), on the host, of the token after `tokens` (n, L), of which `length` (n,) count. A given token is certain."""
+    """Chances (n, V), on the host, of the token after `tokens` (n, L), of which `length` (n,) count. A given token is certain.
+
+    NaN where all that is allowed has a probability of 0.
+    """
     allowed = None
     if rows.language:
         allowed = rows.language.allowed(states, rows.limit - length)
         allowed |= ~allowed.any(1, keepdim=True)  # behind the end of a text anything may come: it is cut
-    chances = sampler.shaped(logits, tokens, length, allowed).softmax(-1).cpu()
+    chances = sampler.shaped(logits, tokens, length, allowed, strict=False).softmax(-1).cpu()
     given = rows.given[live, length]
     sure = torch.zeros_like(chances).scatter_(1, given.clamp(min=0)[:, None], 1.0)
     return torch.where((given >= 0)[:, None], sure, chances)
@@ -145,13 +148,23 @@ def _some(
 ) -> Tensor:
     """`_law` of some rows; the others are sure of token 0, and nobody asks."""
     if bool(which.all()):
-        return _law(sampler, rows, live, tokens, at, states, logits)
+        return _proper(_law(sampler, rows, live, tokens, at, states, logits), rows, at, states)
     found = torch.zeros(len(live), logits.shape[-1])
     found[:, 0] = 1
     if bool(which.any()):
         some = which.nonzero()[:, 0]
-        found[some] = _law(sampler, rows, live[some], tokens[some], at[some], states[some], logits[some.to(logits.device)])
+        law = _law(sampler, rows, live[some], tokens[some], at[some], states[some], logits[some.to(logits.device)])
+        found[some] = _proper(law, rows, at[some], states[some])
     return found
+
+
+def _proper(law: Tensor, rows: Sequences, length: Tensor, states: Tensor) -> Tensor:
+    """The draft's law; where it rules out all that is allowed, anything allowed is proposed, as the model may think otherwise."""
+    wrong = law.isnan().any(1)
+    if rows.language and bool(wrong.any()):
+        allowed = rows.language.allowed(states[wrong], rows.limit - length[wrong]).float()
+        law[wrong] = allowed / allowed.sum(1, keepdim=True)
+    return law
 
 
 def _round(
@@ -173,35 +186,27 @@ def _round(
     return new, ended
 
 
-def _judged(
-    sampler: AutoRegressive, rows: Sequences, live: Tensor, made: Proposal, logits: Tensor, u: Tensor
-) -> tuple[Tensor, Tensor]:
-    """How many proposals of each row are kept, and the model's own token after them. `u`: (n, ahead + 1)."""
-    k, n = made.tokens.shape[1], len(live)
-    tokens, start = rows.tokens[live], rows.length[live]
-    kept, new = torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.int64)
-    going = torch.ones(n, dtype=torch.bool)
-    for j in range(k + 1):
-        open_ = going.nonzero()[:, 0]
-        if not len(open_):
-            break
-        length = start[open_] + j
-        p = _law(sampler, rows, live[open_], tokens[open_], length, made.states[open_, j], logits[open_.to(logits.device), j])
-        proposes = j < made.room[open_]
-        if j < k:
-            x, q = made.tokens[open_, j], made.law[open_, j]
-            chance = p.gather(1, x[:, None])[:, 0] / q.gather(1, x[:, None])[:, 0]
-            accepted = proposes & (u[open_, j] < chance)
-            rest = (p - q).clamp(min=0)
-            rest = torch.where(proposes[:, None] & (rest.sum(1, keepdim=True) > 0), rest, p)
-        else:
-            accepted, rest = proposes & False, p
-        drawn = pick(rest.log(), u[open_, -1])
-        new[open_] = torch.where(accepted, new[open_], drawn)
-        kept[open_] += accepted
-        tokens[open_[accepted], length[accepted]] = made.tokens[open_, min(j, k - 1)][accepted]
-        going[open_] = accepted
-    return kept, new
+def _judged(sampler: AutoRegressive, rows: Sequences, live: Tensor, made: Proposal, logits: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """How many proposals of each row are kept, and the model's own token after them. `u`: (n, ahead + 1) uniform numbers."""
+    n, k = made.tokens.shape
+    place, row = torch.arange(k), torch.arange(n)
+    proposes = place < made.room[:, None]
+    at = rows.length[live][:, None] + torch.arange(k + 1)
+    tokens = rows.tokens[live]
+    tokens[row[:, None].expand(n, k)[proposes], at[:, :k][proposes]] = made.tokens[proposes]
+    many, history = live.repeat_interleave(k + 1), tokens.repeat_interleave(k + 1, 0)
+    length = at.clamp(max=rows.limit - 1).flatten()  # behind the room nobody looks
+    p = _law(sampler, rows, many, history, length, made.states.flatten(), logits.flatten(0, 1)).view(n, k + 1, -1)
+    x = made.tokens[..., None]
+    chance = p[:, :k].gather(2, x)[..., 0] / made.law.gather(2, x)[..., 0]
+    kept = ((u[:, :k] < chance) & proposes).long().cumprod(1).sum(1)
+    own = p[row, kept]
+    if bool(own.isnan().any()):
+        raise UsageError(IMPOSSIBLE)
+    q = torch.where((kept < made.room)[:, None], made.law[row, kept.clamp(max=k - 1)], 0.0)
+    rest = (own - q).clamp(min=0)
+    rest = torch.where(rest.sum(1, keepdim=True) > 0, rest, own)
+    return kept, pick(rest.log(), u[:, -1])
 
 
 def _written(rows: Sequences, live: Tensor, proposed: Tensor, kept: Tensor, new: Tensor) -> Tensor:

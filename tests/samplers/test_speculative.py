@@ -55,6 +55,23 @@ def test_next_tokens_are_as_often_as_the_plain_sampler_draws_them(options: dict[
     assert chi2_contingency(first[:, first.sum(0) > 0].numpy()).pvalue > 0.01 if int((first.sum(0) > 0).sum()) > 1 else True
 
 
+def test_penalties_know_what_was_proposed() -> None:
+    """By enumeration, with the penalty by hand: at each place the tokens before it are those that count."""
+    large, small = pair(True, False)
+
+    def chance(row: tuple[int, ...]) -> float:
+        found = 1.0
+        for k, token in enumerate(row):
+            logits = large.logits(large.number(torch.tensor([row]), torch.tensor([k])))[0].double()
+            for seen in set(row[:k]):
+                logits[seen] = logits[seen] / 3 if logits[seen] > 0 else logits[seen] * 3
+            found *= float(logits.softmax(0)[token])
+        return found
+
+    found = counted(run(drafted(large, small), N, repetition_penalty=3))
+    assert fits(found, {row: chance(row) for row in large.texts()})
+
+
 @pytest.mark.parametrize("positional", [True, False])
 def test_a_row_does_not_see_its_batch(positional: bool) -> None:
     large, small = pair(positional, positional, stop=0)
@@ -88,6 +105,23 @@ def test_patterns_hold_under_a_draft() -> None:
         rows, ends = last.x["x"].tolist(), last.x["length"].tolist()  # type: ignore[call-overload]
         texts = {"".join("ab\n"[t] for t in row[:k]) for row, k in zip(rows, ends, strict=True)}
         assert texts <= {"b", "ab", "abab", "ababab"} and len(texts) > 1
+
+
+def test_a_draft_that_rules_out_every_match_does_no_harm() -> None:
+    pytest.importorskip("interegular")
+    leaf = Leaf(shape=(4,), classes=3, names=("a", "b", "c"))
+    large, small = Tabled(leaf, counted=True), Tabled(leaf, counted=True)
+    with torch.no_grad():
+        small.table[:, :2] = -torch.inf
+    *_, last = AutoRegressive(pattern="[ab]{4}")(drafted(large, small), N, noise=Philox(0, range(N)), cond={})
+    *_, plain = AutoRegressive(pattern="[ab]{4}")(large, N, noise=Philox(1, range(N)), cond={})
+    table = torch.stack([(x.x["x"] * torch.tensor([8, 4, 2, 1])).sum(1).bincount(minlength=16) for x in (last, plain)])  # type: ignore[call-overload]
+    assert chi2_contingency(table.numpy()).pvalue > 0.01
+    assert sum(large.fed[:-3]) < 0.8 * (3 + 2 + 1) * N  # fewer than if no proposal were kept; the last three calls are the plain sampler's
+    with torch.no_grad():
+        large.table[1:, :2] = -torch.inf
+    with pytest.raises(UsageError, match="probability of 0"):
+        list(AutoRegressive(pattern="[ab]{4}")(drafted(large, small), 3, noise=Philox(0, range(3)), cond={}))
 
 
 def test_a_draft_of_other_tokens_is_refused() -> None:
