@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _odd(side: int) -> int:
+    if side % 2 == 0:
+        raise ValueError(f"kernels must have odd sides, got {side}")
+    return side
 
 
 class PixelConfig(BaseModel):
@@ -33,25 +39,37 @@ class PatchConfig(PixelConfig):
         return self
 
 
-class PixelCNNConfig(PixelConfig):
-    """Gated layers of two stacks."""
+Odd = Annotated[int, Field(ge=3, le=63), AfterValidator(_odd)]
 
-    width: int = Field(32, ge=1, le=16_384, description="Features of each stack.")
-    layers: int = Field(12, ge=1, le=256, description="Gated layers.")
-    first: int = Field(7, ge=3, le=63, description="Kernel side of the first layer, odd.")
-    kernel: int = Field(3, ge=3, le=63, description="Kernel side of the gated layers, odd.")
-    hidden: int = Field(64, ge=1, le=16_384, description="Features between the stacks and the output.")
+
+class RasterConfig(PixelConfig):
+    """What the models of single pixels have."""
+
+    first: Odd = Field(7, description="Kernel side of the first layer, odd.")
+    hidden: int = Field(64, ge=1, le=16_384, description="Features of a pixel before the output.")
     mixture: int = Field(10, ge=1, le=1000, description="Logistics per pixel, of a mixture.")
     likelihood: Literal["auto", "categorical", "mixture"] = Field(
         "auto", description="categorical: a logit per level. mixture: of discretised logistics. auto: mixture above 32 levels."
     )
+
+
+class PixelCNNConfig(RasterConfig):
+    """Gated layers of two stacks."""
+
+    width: int = Field(32, ge=1, le=16_384, description="Features of each stack.")
+    layers: int = Field(12, ge=1, le=256, description="Gated layers.")
+    kernel: Odd = Field(3, description="Kernel side of the gated layers, odd.")
     dropout: float = Field(0.0, ge=0, lt=1)
 
-    @model_validator(mode="after")
-    def _fits(self) -> PixelCNNConfig:
-        if wrong := [side for side in (self.first, self.kernel) if side % 2 == 0]:
-            raise ValueError(f"kernels must have odd sides, got {wrong[0]}")
-        return self
+
+class PixelRNNConfig(RasterConfig):
+    """Layers of LSTMs that run over the image."""
+
+    lstm: Literal["row", "diagonal"] = Field(
+        "diagonal", description="row: down the rows, each pixel sees a triangle. diagonal: both diagonals, each pixel sees all before it."
+    )
+    width: int = Field(16, ge=1, le=8192, description="Units of an LSTM; between the layers there are twice as many features.")
+    layers: int = Field(7, ge=1, le=256, description="LSTM layers.")
 
 
 class MADEConfig(PixelConfig):

@@ -14,13 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gentk.errors import UsageError
 from gentk.protocols import DataSpec
 
-from .laws import LogisticMixture, single
 from .masked import Channels
 from .pixel_config import PixelCNNConfig
-from .pixels import Pixels, embedded
+from .pixels import embedded
+from .raster import Raster
 
 
 def gate(x: Tensor) -> Tensor:
@@ -103,43 +102,17 @@ class PixelCNNNet(nn.Module):
         return out
 
 
-class PixelCNN(Pixels):
-    """Images of any channels and levels, and maps of codes (H, W). The pixels come in raster order, the channels of a pixel in turn."""
+class PixelCNN(Raster):
+    """Images of any channels and levels, and maps of codes (H, W)."""
 
     Config = PixelCNNConfig
     config: PixelCNNConfig
+    net: PixelCNNNet
     outer = ("net.first_vertical", "net.first_horizontal", "net.output.out")
-    places: Tensor
 
     def __init__(self, config: PixelCNNConfig, data: DataSpec) -> None:
         super().__init__(config, data)
-        shape = data.shape
-        if len(shape) != (2 if self.tokens.codes else 3):
-            raise UsageError(f"pixelcnn wants images (C, H, W) of grey levels, or maps (H, W) of codes; x has the shape {shape}")
-        self.channels, self.rows, self.columns = shape if len(shape) == 3 else (1, *shape)
-        mixture = config.likelihood == "mixture" or (config.likelihood == "auto" and self.tokens.count > 32 and not self.tokens.codes)
-        if mixture and self.tokens.codes:
-            raise UsageError("codes have no order that a mixture of logistics could use: set model.config.likelihood=categorical")
-        self.law = LogisticMixture(self.tokens.count, self.channels, config.mixture) if mixture else single(self.tokens.count)
-        each = self.law.parameters_each if mixture else self.channels * self.law.parameters_each
-        output = Channels(config.hidden, self.channels, each, masked=not mixture)
-        inputs = self.tokens.count if self.tokens.codes else self.channels + 1
-        self.net = PixelCNNNet(config, inputs, output, self.classes)
-        places = torch.arange(self.channels * self.rows * self.columns).view(self.channels, -1)
-        self.register_buffer("places", places.T.flatten(), persistent=False)
-
-    def read(self, tokens: Tensor) -> Tensor:
-        """Tokens (n, C, H, W) → what the net reads, (n, inputs, H, W): codes one-hot; numbers, and ones that show the image's border."""
-        if self.tokens.codes:
-            return F.one_hot(tokens[:, 0], self.tokens.count).permute(0, 3, 1, 2).to(torch.get_default_dtype())
-        values = self.tokens.values(tokens)
-        return torch.cat([values, torch.ones_like(values[:, :1])], 1)
-
-    def nats(self, tokens: Tensor, label: Tensor | None) -> Tensor:
-        tokens = tokens.view(-1, self.channels, self.rows, self.columns)
-        last = tokens.permute(0, 2, 3, 1)
-        given = self.net(self.read(tokens), self.tokens.values(last), label)
-        return self.law.log_prob(given, last).flatten(1).sum(1)
+        self.net = PixelCNNNet(config, self.inputs, self.output(), self.classes)
 
     def opened(self, n: int, label: Tensor | None) -> dict[str, Tensor]:
         """Inputs of every layer of both stacks with their padding; of one row (`row` says which) what the horizontal stack is given."""
@@ -154,35 +127,23 @@ class PixelCNN(Pixels):
             "told": weight.new_zeros(n, layers, 4 * c) if told is None else told,
         }
 
-    def window(self, pixels: Tensor, place: tuple[Tensor, Tensor], size: tuple[int, int]) -> Tensor:
-        """What the net reads of pixels (n, H, W, C) in windows (n, inputs, *size) that begin at `place`, 0 outside of the image."""
-        rows, columns = (first[:, None] + torch.arange(m, device=first.device) for first, m in zip(place, size, strict=True))
-        inside = ((rows >= 0)[:, :, None] & (columns >= 0)[:, None] & (columns < self.columns)[:, None])[:, None]
-        index = torch.arange(len(pixels), device=rows.device)[:, None, None]
-        part = pixels[index, rows.clamp(min=0)[:, :, None], columns.clamp(0, self.columns - 1)[:, None]]
-        return self.read(part.permute(0, 3, 1, 2)).to(self.net.skip.weight) * inside
-
-    def row_begins(self, cache: Mapping[str, Tensor], new: Tensor, at: Tensor) -> None:
-        """Row `at` (m,) of the vertical stack, for the rows `new` (m,) of the cache: all that the rows above say."""
-        reach, side, w, c = self.config.kernel // 2, self.config.first // 2, self.columns, self.config.width
-        pixels = cache["x"].view(-1, self.rows, w, self.channels)[new]
-        v = self.net.first_vertical(self.window(pixels, (at - side, torch.full_like(at, -side)), (side, w + 2 * side)))
+    def row_begins(self, cache: Mapping[str, Tensor], pixels: Tensor, new: Tensor, r: Tensor) -> None:
+        """Row `r` (m,) of the vertical stack: all that the rows above say."""
+        reach, w, c = self.config.kernel // 2, self.columns, self.config.width
+        v = self.net.first_vertical(self.first(pixels, r))
         cache["given"][new, 0, :, :c] = self.net.first_across(v)[:, :, 0].transpose(1, 2)
-        lines = at[:, None] + torch.arange(reach + 1, device=at.device)
+        lines = r[:, None] + torch.arange(reach + 1, device=r.device)
         for i, layer in enumerate(self.net.layers):
             assert isinstance(layer, Gated)
-            cache["v"][new, i, :, at + reach, reach : reach + w] = v[:, :, 0]
+            cache["v"][new, i, :, r + reach, reach : reach + w] = v[:, :, 0]
             window = cache["v"][new[:, None], i, :, lines].transpose(1, 2)
             v, given = layer.row(window, cache["told"][new, i])
             cache["given"][new, i + 1] = given[:, :, 0].transpose(1, 2)
-        cache["row"][new] = at
 
-    def pixel_begins(self, cache: Mapping[str, Tensor], new: Tensor, r: Tensor, c: Tensor) -> None:
-        """Column `c` of row `r` of the horizontal stack, (m,) each, and the features that the output is made of."""
-        reach, side, width = self.config.kernel // 2, self.config.first // 2, self.config.width
-        pixels = cache["x"].view(-1, self.rows, self.columns, self.channels)[new]
-        before = self.window(pixels, (r, c - side), (1, side))
-        h = cache["given"][new, 0, c, :width] + self.net.first_horizontal(before)[:, :, 0, 0]
+    def pixel_begins(self, cache: Mapping[str, Tensor], pixels: Tensor, new: Tensor, place: tuple[Tensor, Tensor]) -> None:
+        """Column c of row r of the horizontal stack, and the features that the output is made of."""
+        (r, c), reach, width = place, self.config.kernel // 2, self.config.width
+        h = cache["given"][new, 0, c, :width] + self.net.first_horizontal(self.first(pixels, r, c))[:, :, 0, 0]
         columns, skips = c[:, None] + torch.arange(reach + 1, device=c.device), []
         for i, layer in enumerate(self.net.layers):
             assert isinstance(layer, Gated)
@@ -190,17 +151,3 @@ class PixelCNN(Pixels):
             h, gated = layer.column(cache["h"][new[:, None], i, r[:, None], columns], cache["given"][new, i + 1, c])
             skips.append(gated)
         cache["features"][new, r, c] = F.linear(torch.cat([*skips, h], 1), self.net.skip.weight.flatten(1), self.net.skip.bias)
-
-    def predicted(self, cache: Mapping[str, Tensor], place: Tensor) -> Tensor:
-        pixel, channel = place // self.channels, place % self.channels
-        r, c = pixel // self.columns, pixel % self.columns
-        new = (channel == 0).nonzero()[:, 0]
-        if len(new):
-            late = new[(c[new] == 0) | (cache["row"][new] != r[new])]  # also where a sampler went back to an earlier row
-            if len(late):
-                self.row_begins(cache, late, r[late])
-            self.pixel_begins(cache, new, r[new], c[new])
-        row = torch.arange(len(place), device=place.device)
-        own = cache["x"].view(len(place), -1, self.channels)[row, pixel]
-        given = self.net.output(cache["features"][row, r, c], self.tokens.values(own))
-        return self.law.logits(given, own)[row, channel]

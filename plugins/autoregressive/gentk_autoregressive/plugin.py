@@ -26,6 +26,8 @@ def gentk_models() -> Iterator[ModelSpec]:
     yield _pixels("patch-ar", "patches:PatchAR", "PatchConfig", about, "", "check-patch")
     about = "Gated PixelCNN: masked convolutions, mixtures of logistics for colours"
     yield _pixels("pixelcnn", "pixelcnn:PixelCNN", "PixelCNNConfig", about, "arXiv:1606.05328", "check-pixelcnn")
+    about = "LSTMs that run over an image, by rows or diagonals"
+    yield _pixels("pixelrnn", "pixelrnn:PixelRNN", "PixelRNNConfig", about, "arXiv:1601.06759", "check-pixelrnn")
     about = "Masked autoencoder of numbers or codes in any order"
     yield _pixels("made", "made:MADE", "MADEConfig", about, "arXiv:1502.03509", "check-made")
 
@@ -40,6 +42,7 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     for name, summary in (
         ("patch-mnist", "Digits by class, patch by patch"),
         ("pixelcnn-mnist", "Digits, pixel by pixel with gated convolutions"),
+        ("pixelrnn-mnist", "Digits, pixel by pixel with LSTMs along the diagonals"),
         ("made-mnist", "Digits, one masked dense net"),
     ):
         yield RecipeSpec(name, f"recipes/{name}.toml", summary=summary)

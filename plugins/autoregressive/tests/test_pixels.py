@@ -15,8 +15,9 @@ from gentk.noise import Philox
 from gentk.protocols import DataSpec, Leaf
 from gentk_autoregressive.made import MADE
 from gentk_autoregressive.patches import PatchAR
-from gentk_autoregressive.pixel_config import MADEConfig, PatchConfig, PixelCNNConfig
+from gentk_autoregressive.pixel_config import MADEConfig, PatchConfig, PixelCNNConfig, PixelRNNConfig
 from gentk_autoregressive.pixelcnn import PixelCNN
+from gentk_autoregressive.pixelrnn import PixelRNN, RowLSTM
 
 
 def spec(shape: tuple[int, ...], levels: int = 2, *, classes: int = 0, codes: int = 0) -> DataSpec:
@@ -30,6 +31,10 @@ def patch(data: DataSpec, **config: Any) -> PatchAR:
 
 def cnn(data: DataSpec, **config: Any) -> PixelCNN:
     return PixelCNN(PixelCNNConfig(**{"width": 4, "layers": 2, "first": 3, "hidden": 6, **config}), data)
+
+
+def rnn(data: DataSpec, lstm: str = "diagonal", **config: Any) -> PixelRNN:
+    return PixelRNN(PixelRNNConfig(**{"lstm": lstm, "width": 3, "layers": 2, "first": 3, "hidden": 6, **config}), data)
 
 
 def made(data: DataSpec, **config: Any) -> MADE:
@@ -51,6 +56,11 @@ MODELS: dict[str, Callable[[], Any]] = {
     "cnn of colours": lambda: cnn(spec((2, 4, 5), 3), kernel=5),
     "cnn of a mixture": lambda: cnn(spec((3, 3, 3), 256), mixture=3),
     "cnn of codes": lambda: cnn(spec((3, 4), codes=5)),
+    "rnn of rows": lambda: rnn(spec((1, 4, 6), classes=3), "row"),
+    "rnn of diagonals": lambda: rnn(spec((1, 5, 4), classes=3), first=5),
+    "rnn of colours": lambda: rnn(spec((2, 3, 4), 3), "row", layers=3),
+    "rnn of a mixture": lambda: rnn(spec((3, 3, 3), 256), mixture=3),
+    "rnn of codes": lambda: rnn(spec((3, 4), codes=5)),
     "made": lambda: made(spec((1, 3, 3), 3, classes=3)),
     "made of a mixture": lambda: made(spec((2, 2, 2), 64), mixture=2),
     "made of codes": lambda: made(spec((2, 3), codes=4)),
@@ -126,6 +136,9 @@ def test_a_row_does_not_depend_on_its_neighbours(make: Callable[[], Any]) -> Non
         lambda: cnn(spec((2, 1, 2), 3)),
         lambda: cnn(spec((2, 1, 2), 5), likelihood="mixture", mixture=2),
         lambda: cnn(spec((2, 2), codes=4)),
+        lambda: rnn(spec((1, 2, 3)), "row"),
+        lambda: rnn(spec((1, 3, 2))),
+        lambda: rnn(spec((2, 2), codes=4)),
         lambda: made(spec((1, 2, 3))),
         lambda: made(spec((2, 2), codes=3), order="raster"),
     ],
@@ -194,6 +207,46 @@ def test_within_reach_pixelcnn_has_no_blind_spot() -> None:
     """With enough layers every earlier pixel is seen, and no later one."""
     seen = sight(alive(cnn(spec((1, 5, 5)), layers=6, hidden=32))) > 0
     assert torch.equal(seen, torch.ones_like(seen).tril(-1))
+
+
+def triangle(rows: int, columns: int, first: int, layers: int) -> Tensor:
+    """Which pixels each one should see through layers of Row LSTM (van den Oord et al. 2016a, figure 4 left): (L, L)."""
+    a, places = first // 2, list(itertools.product(range(rows), range(columns)))
+    x = {(r, c): {(i, j) for i in range(r - a, r) for j in range(c - a, c + a + 1)} | {(r, j) for j in range(c - a, c)} for r, c in places}
+    for _ in range(layers):
+        state: dict[tuple[int, int], set[tuple[int, int]]] = {}
+        for r, c in places:
+            before = (state.get((r - 1, j), set()) for j in (c - 1, c, c + 1))
+            state[r, c] = x[r, c].union(x.get((r, c - 1), set()), *before)
+        x = {p: x[p] | state[p] for p in places}
+    return torch.tensor([[q in x[p] for q in places] for p in places])
+
+
+@pytest.mark.parametrize("first, layers", [(3, 1), (3, 2), (5, 1)])
+def test_a_row_lstm_sees_its_triangle(first: int, layers: int) -> None:
+    seen = sight(alive(rnn(spec((1, 6, 8)), "row", first=first, layers=layers, hidden=32), 0.5)) > 0
+    assert torch.equal(seen, triangle(6, 8, first, layers))
+    assert not torch.equal(seen, torch.ones_like(seen).tril(-1))
+
+
+@pytest.mark.parametrize("shape, layers", [((1, 5, 7), 1), ((1, 7, 4), 2), ((2, 4, 4), 1)])
+def test_a_diagonal_bilstm_sees_every_earlier_number_and_no_later_one(shape: tuple[int, int, int], layers: int) -> None:
+    seen = sight(alive(rnn(spec(shape, 2 if shape[0] == 1 else 3), layers=layers, hidden=32), 0.5)) > 0
+    assert torch.equal(seen, torch.ones_like(seen).tril(-1))
+
+
+@torch.no_grad()
+def test_an_image_one_pixel_wide_is_read_by_an_ordinary_lstm() -> None:
+    layer = alive(RowLSTM(3))
+    peer = nn.LSTM(6, 3)
+    order = torch.cat([torch.arange(3) + 3 * k for k in (2, 1, 3, 0)])  # PyTorch has input, forget, cell, output gates
+    peer.weight_ih_l0.copy_(layer.inputs.weight[order, 6:])
+    peer.weight_hh_l0.copy_(layer.states[0].weight[order, 3:6])
+    peer.bias_ih_l0.copy_(layer.inputs.bias[order])
+    peer.bias_hh_l0.zero_()
+    x = torch.randn(2, 5, 1, 6, generator=torch.Generator().manual_seed(0))
+    wanted = x[:, :, 0] + layer.out(peer(x[:, :, 0].transpose(0, 1))[0].transpose(0, 1))
+    torch.testing.assert_close(layer(x, 0.0, x)[:, :, 0], wanted, atol=1e-6, rtol=0)
 
 
 def test_channels_of_a_pixel_see_the_channels_before_them() -> None:
