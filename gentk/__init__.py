@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .evaluation.requests import evaluate as evaluate
-    from .gaussian.guidance import guided as guided
     from .host.hookspecs import hookimpl as hookimpl
     from .host.lookup import dataset as dataset
     from .host.lookup import recipe as recipe
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from .inference.sampling import finish as finish
     from .inference.sampling import sample as sample
     from .inference.sampling import stream as stream
+    from .samplers.beside import guided as guided
     from .samplers.speculative import drafted as drafted
     from .training import train as train
     from .weights import load as load
@@ -40,7 +40,7 @@ _LAZY = {  # name: where it lives
     "encode": "gentk.inference.encoding",
     "evaluate": "gentk.evaluation.requests",
     "finish": "gentk.inference.sampling",
-    "guided": "gentk.gaussian.guidance",
+    "guided": "gentk.samplers.beside",
     "hookimpl": "gentk.host.hookspecs",
     "impute": "gentk.inference.imputation",
     "interpolate": "gentk.inference.interpolation",

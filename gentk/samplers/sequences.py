@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from ..protocols import NextToken, Step, can
+from ..protocols import Step
 from ..text import note
 from .places import Places
 from .reading import Reading
@@ -129,20 +129,3 @@ def catch_up(reading: Reading, sequences: Sequences) -> None:
     if most := int(count.max()) if len(count) else 0:
         places = (reading.length[:, None] + torch.arange(most)).clamp(max=sequences.tokens.shape[1] - 1)
         reading.feed(sequences.tokens.gather(1, places), count)
-
-
-def checked(model: Any, draft: Any) -> None:
-    """Raise UsageError unless the draft's tokens are those of the model."""
-    if not can(model, NextToken) or not can(draft, NextToken):
-        which = model if not can(model, NextToken) else draft
-        raise UsageError(f"--draft: {type(which).__name__} predicts no next token, so that speculative decoding has no use for it")
-    one, other = model.data.leaves["x"], draft.data.leaves["x"]
-    for name in ("shape", "classes", "levels", "range", "names", "words", "tokenizer"):
-        if getattr(one, name) != getattr(other, name):
-            raise UsageError(f"--draft: its examples have other {name} than the model's: both need one vocabulary and one length")
-    first, second = Places(model).order, Places(draft).order
-    same = first is second if first is None or second is None else torch.equal(first, second)
-    if not same or model.stop != draft.stop:
-        raise UsageError(f"--draft: its tokens have another {'order' if not same else 'stop token'} than the model's")
-    if wanted := [key for key, value in draft.conditions.items() if value.required and key not in model.conditions]:
-        raise UsageError(f"--draft: it needs the condition '{wanted[0]}', which the model does not have")

@@ -11,40 +11,29 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import UsageError
 from ..noise import pick
 from ..protocols import Batch, Begun, Noise, Step
 from .autoregressive import IMPOSSIBLE, AutoRegressive
+from .beside import Beside, checked
 from .reading import Reading, replaced, rows_of
-from .sequences import Sequences, catch_up, checked
+from .sequences import Sequences, catch_up
 from .token_guidance import guided_tokens
 
 
-class Drafted(nn.Module):
+class Drafted(Beside):
     """A NextToken model with a smaller one, `draft`, that proposes its tokens."""
 
     def __init__(self, inner: Any, draft: Any) -> None:
-        super().__init__()
-        self.inner, self.draft = inner, draft
-        self.Config, self.config, self.data, self.conditions = inner.Config, inner.config, inner.data, inner.conditions
-        self.stop = inner.stop
-        for name in ("latents", "sampler", "recommended_sampler", "places"):
-            if hasattr(inner, name):
-                setattr(self, name, getattr(inner, name))
-
-    def begin(self, n: int, cond: Batch) -> Begun:
-        begun: Begun = self.inner.begin(n, cond)
-        return begun
-
-    def next(self, tokens: Tensor, cache: Any, length: Tensor) -> Any:
-        return self.inner.next(tokens, cache, length)
+        super().__init__(inner)
+        checked(inner, draft, "--draft")
+        self.draft = draft
 
 
 def drafted(model: Any, draft: Any) -> Any:
     """`model`, whose tokens `draft` proposes. Raises UsageError unless both are NextToken models of one vocabulary and order."""
-    checked(model, draft)
     return Drafted(model, draft)
 
 

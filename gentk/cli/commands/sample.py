@@ -27,9 +27,9 @@ def sample(
     sampler: choices.Sampler = None,
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the sampler, by name.")] = [],
     guide: Annotated[
-        str | None, Option(metavar="FOLDER|NAME", help="Weights that steer: a classifier of noisy examples, or a weaker denoiser.")
+        str | None, Option(metavar="FOLDER|NAME", help="Weights that steer: a classifier of noisy examples, or a weaker model.")
     ] = None,
-    scale: Annotated[float | None, Option(help="How strongly. \\[default: 1 for a classifier, 2 for a denoiser]")] = None,
+    scale: Annotated[float | None, Option(help="How strongly. \\[default: 1 for a classifier, 2 for a denoiser, 1.5 for tokens]")] = None,
     draft: Annotated[
         str | None, Option(metavar="FOLDER|NAME", help="Weights of a smaller model of the same tokens, which proposes them: faster.")
     ] = None,
