@@ -81,13 +81,18 @@ def of_weights(folder: Path, title: str, name: str | Reference | None, split: st
 
 
 def source_of(folder: Path, title: str, name: str | None, split: str) -> Reference:
-    """The reference of this name, else what the weights were trained on. Raises UsageError where nobody knows that. Loads no model."""
+    """The reference of this name, else what the weights were trained on; of a model of latents, what their encoder was trained on, as that
+    is what it makes. Raises UsageError where nobody knows that. Loads no model."""
     plugin = str(read_config(folder)["plugin"])
     if name is not None:
         return beside(name, split, plugin)
     trained, why = _trained(folder, title)
     if trained is None:
         raise UsageError(why)
+    kind, _, encoder = trained.name.partition(":")
+    if kind == "latents":
+        found = locate(encoder or str(trained.options.get("weights", "")))
+        return source_of(found.folder, found.title, trained.options.get("dataset") or None, split)
     return reference(trained.name, trained.options, split, plugin)
 
 

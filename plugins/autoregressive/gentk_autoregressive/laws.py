@@ -54,7 +54,8 @@ class LogisticMixture:
     With edges a < b, σ(b) − σ(a) = σ(b) σ(−a) (1 − e^(a−b)). Its logarithm is exact however small it is, so far bins need no fallback to
     the density.
 
-    Parameters of a pixel: K log-weights, then K · C means, K · C log-scales, and K · C(C−1)/2 coefficients.
+    Parameters of a pixel: K log-weights, then K · C means, K · C log-scales, and K · C(C−1)/2 coefficients. Where all are 0, as before
+    training, the means are spread evenly over [-1, 1].
     """
 
     def __init__(self, levels: int, channels: int, components: int) -> None:
@@ -71,7 +72,8 @@ class LogisticMixture:
         for j in range(c):
             moved.append(mean[..., j] + (pull[..., at : at + j] * x[..., None, :j]).sum(-1))
             at += j
-        return weights.log_softmax(-1), torch.stack(moved, -1), (parted(scales, k, c) - 2).clamp(min=-7)
+        spread = (2 * torch.arange(k, device=given.device) + 1) / k - 1  # components that begin alike would stay alike
+        return weights.log_softmax(-1), torch.stack(moved, -1) + spread[:, None], (parted(scales, k, c) - 2).clamp(min=-7)
 
     def _masses(self, x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
         """log of the mass of the bin around x; all broadcast."""
@@ -101,8 +103,25 @@ class LogisticMixture:
         return (before.log_softmax(-2)[..., None] + each).logsumexp(-3)
 
 
-def single(tokens: int) -> Bernoulli | Categorical:
-    """Any distribution over `tokens` values of one number."""
+class Logistics(LogisticMixture):
+    """One number: a mixture of K discretised logistics."""
+
+    def __init__(self, levels: int, components: int) -> None:
+        super().__init__(levels, 1, components)
+
+    def log_prob(self, given: Tensor, tokens: Tensor) -> Tensor:
+        """given (…, P), tokens (…) → (…) nats."""
+        return super().log_prob(given, tokens[..., None])
+
+    def logits(self, given: Tensor, tokens: Tensor) -> Tensor:
+        """(…, P) → log-probabilities (…, V), whatever the other numbers (`tokens`)."""
+        return super().logits(given, tokens[..., None])[..., 0, :]
+
+
+def single(tokens: int, components: int = 0) -> Bernoulli | Categorical | Logistics:
+    """Of one number with `tokens` values: any distribution, or above 32 values a mixture of so many logistics."""
+    if components and tokens > 32:
+        return Logistics(tokens, components)
     return Bernoulli() if tokens == 2 else Categorical(tokens)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gentk.protocols import DataSpec
 
-from .laws import LogisticMixture, single
+from .laws import single
 from .pixel_config import MADEConfig
 from .pixels import Pixels, embedded
 
@@ -84,9 +84,7 @@ class MADE(Pixels):
     def __init__(self, config: MADEConfig, data: DataSpec) -> None:
         super().__init__(config, data)
         size = math.prod(data.shape)
-        mixture = self.tokens.count > 32 and not self.tokens.codes
-        self.law = LogisticMixture(self.tokens.count, 1, config.mixture) if mixture else single(self.tokens.count)
-        self.mixture = mixture
+        self.law = single(self.tokens.count, 0 if self.tokens.codes else config.mixture)
         order = range(size) if config.order == "raster" else np.random.Generator(np.random.PCG64([config.seed, 1])).permutation(size)
         self.register_buffer("places", torch.tensor([int(k) for k in order]), persistent=False)
         inputs = self.tokens.count if self.tokens.codes else 1
@@ -100,7 +98,7 @@ class MADE(Pixels):
     def nats(self, tokens: Tensor, label: Tensor | None) -> Tensor:
         own = tokens.flatten(1)[:, self.places]
         given = self.net(self.read(own), label)
-        return self.law.log_prob(given, own[..., None] if self.mixture else own).flatten(1).sum(1)
+        return self.law.log_prob(given, own).flatten(1).sum(1)
 
     def opened(self, n: int, label: Tensor | None) -> dict[str, Tensor]:
         """Only the label: a forward pass costs little more than one number of it."""
@@ -109,6 +107,4 @@ class MADE(Pixels):
     def predicted(self, cache: Mapping[str, Tensor], place: Tensor) -> Tensor:
         row = torch.arange(len(place), device=place.device)
         given = self.net(self.read(cache["x"]), cache.get("label"))[row, place]
-        own = cache["x"][row, place]
-        logits = self.law.logits(given, own[:, None])
-        return logits[:, 0] if self.mixture else logits
+        return self.law.logits(given, cache["x"][row, place])

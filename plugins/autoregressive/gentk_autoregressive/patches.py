@@ -235,7 +235,7 @@ class PatchAR(Pixels):
             raise UsageError("patch-ar wants images, a leaf x of grey levels (C, H, W): pixelcnn takes codes")
         if shape[1] % p or shape[2] % p:
             raise UsageError(f"images of {shape[1]}×{shape[2]} do not divide into patches of {p}×{p}: set model.config.patch to a divisor")
-        self.law = single(self.tokens.count)
+        self.law = single(self.tokens.count, config.mixture)
         grid, numbers = (shape[1] // p, shape[2] // p), shape[0] * p * p
         if max(grid[0] * grid[1], numbers * config.hidden) > MOST:
             about = f"{grid[0] * grid[1]:,} patches of {numbers * config.hidden:,} hidden units"

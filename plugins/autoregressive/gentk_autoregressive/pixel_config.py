@@ -30,6 +30,7 @@ class PatchConfig(PixelConfig):
     blocks: int = Field(4, ge=1, le=256, description="Transformer blocks.")
     expand: int = Field(4, ge=1, le=64, description="Hidden features of each block's MLP, in widths.")
     hidden: int = Field(24, ge=1, le=4096, description="Hidden units per number of a patch in the masked net.")
+    mixture: int = Field(10, ge=1, le=1000, description="Logistics per number, above 32 levels.")
     dropout: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")

@@ -37,8 +37,8 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     about = "Digits, patch by patch, exact likelihood"
     yield RecipeSpec("pixels-mnist", "recipes/pixels-mnist.toml", weights="weights/pixels-mnist", summary=about)
     yield RecipeSpec("shakespeare-char", "recipes/shakespeare-char.toml", summary="Shakespeare's plays, character by character")
-    yield RecipeSpec("names", "recipes/names.toml", summary="First names, letter by letter")
-    yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", summary="Digits as the 7×7 codes of vae/vq-mnist")
+    yield RecipeSpec("names", "recipes/names.toml", weights="weights/names", summary="First names, letter by letter")
+    yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", weights="weights/vq-prior", summary="Digits as the 7×7 codes of vae/vq-mnist")
     for name, summary in (
         ("patch-mnist", "Digits by class, patch by patch"),
         ("pixelcnn-mnist", "Digits, pixel by pixel with gated convolutions"),

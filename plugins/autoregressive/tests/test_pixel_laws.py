@@ -33,6 +33,7 @@ def test_a_mixture_is_that_of_scipy(channels: int, components: int, levels: int)
     for row in range(5):
         p, k, c = given[row].double().numpy(), components, channels
         weight, mean = special.log_softmax(p[:k]), p[k : k + k * c].reshape(k, c)
+        mean = mean + (2 * np.arange(k)[:, None] + 1) / k - 1  # spread evenly
         scale = np.exp(np.maximum(p[k + k * c : k + 2 * k * c].reshape(k, c) - 2, -7))
         pull = np.tanh(p[k + 2 * k * c :].reshape(k, -1))
         x = tokens[row].numpy() * 2 / (levels - 1) - 1
@@ -73,3 +74,16 @@ def test_far_from_every_mean_the_gradient_is_alive() -> None:
     nats = law.log_prob(given, torch.tensor([[64]]))
     nats.sum().backward()
     assert torch.isfinite(nats).all() and given.grad is not None and abs(float(given.grad[0, 1])) > 1
+
+
+def test_components_that_begin_alike_come_apart() -> None:
+    """Half of the numbers are 60 and half are 200: log 2 nats each, which no single logistic comes near."""
+    law, tokens = LogisticMixture(256, 1, 4), torch.tensor([60, 200] * 8)[:, None]
+    given = torch.zeros(law.parameters_each, requires_grad=True)
+    optimizer = torch.optim.Adam([given], 0.1)
+    for _ in range(300):
+        loss = -law.log_prob(given.expand(16, -1), tokens).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < np.log(2) + 0.05

@@ -52,6 +52,7 @@ def alive(model: Any, scale: float = 0.3) -> Any:
 MODELS: dict[str, Callable[[], Any]] = {
     "patch": lambda: patch(spec((1, 4, 6), classes=3)),
     "patch of colours": lambda: patch(spec((2, 4, 4), 3)),
+    "patch of a mixture": lambda: patch(spec((1, 4, 4), 64), mixture=2),
     "cnn": lambda: cnn(spec((1, 4, 6), classes=3), layers=3, first=5),
     "cnn of colours": lambda: cnn(spec((2, 4, 5), 3), kernel=5),
     "cnn of a mixture": lambda: cnn(spec((3, 3, 3), 256), mixture=3),
