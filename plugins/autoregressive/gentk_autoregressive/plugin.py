@@ -37,15 +37,16 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     about = "Digits, patch by patch, exact likelihood"
     yield RecipeSpec("pixels-mnist", "recipes/pixels-mnist.toml", weights="weights/pixels-mnist", summary=about)
     yield RecipeSpec("shakespeare-char", "recipes/shakespeare-char.toml", summary="Shakespeare's plays, character by character")
+    yield RecipeSpec("shakespeare-draft", "recipes/shakespeare-draft.toml", summary="A draft for shakespeare-char, a quarter as large")
     yield RecipeSpec("names", "recipes/names.toml", weights="weights/names", summary="First names, letter by letter")
     yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", weights="weights/vq-prior", summary="Digits as the 7×7 codes of vae/vq-mnist")
-    for name, summary in (
-        ("patch-mnist", "Digits by class, patch by patch"),
-        ("pixelcnn-mnist", "Digits, pixel by pixel with gated convolutions"),
-        ("pixelrnn-mnist", "Digits, pixel by pixel with LSTMs along the diagonals"),
-        ("made-mnist", "Digits, one masked dense net"),
-    ):
-        yield RecipeSpec(name, f"recipes/{name}.toml", summary=summary)
+    yield RecipeSpec("patch-mnist", "recipes/patch-mnist.toml", summary="Digits by class, patch by patch")
+    about = "Digits, pixel by pixel with gated convolutions"
+    yield RecipeSpec("pixelcnn-mnist", "recipes/pixelcnn-mnist.toml", summary=about)
+    about = "Digits, pixel by pixel with LSTMs along the diagonals"
+    yield RecipeSpec("pixelrnn-mnist", "recipes/pixelrnn-mnist.toml", summary=about)
+    about = "Digits, one masked dense net"
+    yield RecipeSpec("made-mnist", "recipes/made-mnist.toml", weights="weights/made-mnist", summary=about)
 
 
 @hookimpl
