@@ -17,15 +17,27 @@ def rows_of(cache: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
 
 
 def replaced(cache: Mapping[str, Tensor], rows: Tensor, part: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The cache with other values in some rows."""
-    return {key: value.index_copy(0, rows.to(value.device), part[key]) for key, value in cache.items()}
+    """The cache with other values in some rows. Where one of the two has grown, so does the other, by zeros."""
+    found = {}
+    for key, value in cache.items():
+        sizes = [max(both) for both in zip(value.shape[1:], part[key].shape[1:], strict=True)]
+        found[key] = _enlarged(value, sizes).index_copy(0, rows.to(value.device), _enlarged(part[key], sizes))
+    return found
+
+
+def _enlarged(value: Tensor, sizes: list[int]) -> Tensor:
+    """With zeros behind each dimension but the first."""
+    from torch.nn.functional import pad
+
+    missing = [more - there for more, there in zip(sizes, value.shape[1:], strict=True)]
+    return pad(value, [m for size in reversed(missing) for m in (0, size)]) if any(missing) else value
 
 
 class Reading:
     """What a NextToken model has read of n sequences: `cache`, `length` (n,) tokens on the host, and `logits` (n, V) of the next token.
 
-    `positional`: the model writes into the cache it is given. Then the cache after k tokens is also the cache after fewer, because the
-    protocol keeps the old cache valid up to its length; the state of a recurrent net is not.
+    `positional`: the model writes into the cache it is given, or enlarges it. Then the cache after k tokens is also the cache after fewer,
+    because the protocol keeps the old cache valid up to its length. The state of a recurrent net, a new tensor of the same shape, is not.
     """
 
     def __init__(self, model: Any, begun: Begun) -> None:
@@ -34,7 +46,10 @@ class Reading:
 
     def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         logits, after = self.model.next(tokens.to(self.logits.device), cache, length)
-        held = (key in cache and cache[key].data_ptr() == value.data_ptr() for key, value in after.items())
+        held = (
+            key in cache and (cache[key].data_ptr() == value.data_ptr() or cache[key].shape != value.shape)
+            for key, value in after.items()
+        )
         self.positional = self.positional and all(held)
         return logits, after
 

@@ -14,8 +14,8 @@ from gentk.protocols import Begun, DataSpec, Leaf
 
 
 class Tabled(nn.Module):
-    """Logits of the next token by the tokens before it. `positional`: the cache holds the tokens, written in place; else it is a state, the
-    number of the prefix. The cache is checked at every call: a wrong row or place is an error."""
+    """Logits of the next token by the tokens before it. `positional`: the cache holds the tokens, written in place, and `grows` as it has to;
+    else it is a state, the number of the prefix. The cache is checked at every call: a wrong row or place is an error."""
 
     Config: Any = None
     conditions: Mapping[str, Any] = {}
@@ -26,6 +26,7 @@ class Tabled(nn.Module):
         *,
         seed: int = 0,
         positional: bool = True,
+        grows: bool = False,
         stop: int | None = None,
         order: list[int] | None = None,
         scale: float = 1.5,
@@ -35,7 +36,8 @@ class Tabled(nn.Module):
         super().__init__()
         self.room, self.v = math.prod(leaf.shape), leaf.classes or leaf.levels
         leaves = {"x": leaf, "length": Leaf(classes=self.room + 1)} if counted else {"x": leaf}
-        self.data, self.stop, self.positional, self.config = DataSpec(modality=modality, leaves=leaves), stop, positional, None
+        self.data, self.stop, self.config = DataSpec(modality=modality, leaves=leaves), stop, None
+        self.positional, self.grows = positional, grows
         prefixes = sum(self.v**k for k in range(self.room))
         self.table = nn.Parameter(scale * torch.randn(prefixes, self.v, generator=torch.Generator().manual_seed(seed)))
         if order is not None:
@@ -57,6 +59,8 @@ class Tabled(nn.Module):
         length = (given >= 0).long().cumprod(1).sum(1)
         logits = self.logits(self.number(given.clamp(min=0), length))
         state = {"tokens": torch.where(torch.arange(self.room) < length[:, None], given, -7)}
+        if self.grows:
+            state["tokens"] = state["tokens"][:, : int(length.max()) if n else 0]
         return Begun(logits, state if self.positional else {"state": given.clamp(min=0), "at": length.clone()}, given, length)
 
     def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -66,13 +70,16 @@ class Tabled(nn.Module):
         assert bool((length + k <= self.room).all()), "a token was read behind the end"
         if self.positional:
             held = cache["tokens"]
+            if (missing := int((length + k).max()) - held.shape[1]) > 0 and n:
+                assert self.grows, "a token was read behind the end"
+                held = torch.cat([held, torch.full((n, missing), -7)], 1)
         else:
             assert torch.equal(cache["at"], length), "a state was used at another length"
             held = cache["state"].clone()
         found = []
         for j in range(k):
             held[rows, length + j] = tokens[:, j]
-            assert bool((held[torch.arange(self.room) < (length + j + 1)[:, None]] >= 0).all()), "a place was left out"
+            assert bool((held[torch.arange(held.shape[1]) < (length + j + 1)[:, None]] >= 0).all()), "a place was left out"
             found.append(self.logits(self.number(held, length + j + 1)))
         return torch.stack(found, 1), {"tokens": held} if self.positional else {"state": held, "at": length + k}
 

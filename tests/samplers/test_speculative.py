@@ -72,6 +72,16 @@ def test_penalties_know_what_was_proposed() -> None:
     assert fits(found, {row: chance(row) for row in large.texts()})
 
 
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_caches_may_grow(ahead: int) -> None:
+    """As those of `gpt`, which begin small and are enlarged. What was read before is then not read again."""
+    large, small = Tabled(TEXT, grows=True), Tabled(TEXT, seed=1, grows=True)
+    fixed, other = pair(True, True)
+    x = run(drafted(large, small), N, ahead=ahead)
+    assert torch.equal(x, run(drafted(fixed, other), N, ahead=ahead))
+    assert large.fed == fixed.fed and small.fed == other.fed
+
+
 @pytest.mark.parametrize("positional", [True, False])
 def test_a_row_does_not_see_its_batch(positional: bool) -> None:
     large, small = pair(positional, positional, stop=0)
