@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +39,13 @@ class Reading:
 
     `positional`: the model writes into the cache it is given, or enlarges it. Then the cache after k tokens is also the cache after fewer,
     because the protocol keeps the old cache valid up to its length. The state of a recurrent net, a new tensor of the same shape, is not.
+    None until the model has been called.
     """
 
     def __init__(self, model: Any, begun: Begun) -> None:
         self.model, self.cache, self.length, self.logits = model, begun.cache, begun.length.clone(), begun.logits
-        self.positional = True
+        self.positional: bool | None = None
+        self.room = math.prod(model.data.leaves["x"].shape)
 
     def next(self, tokens: Tensor, cache: Mapping[str, Tensor], length: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         logits, after = self.model.next(tokens.to(self.logits.device), cache, length)
@@ -50,17 +53,20 @@ class Reading:
             key in cache and (cache[key].data_ptr() == value.data_ptr() or cache[key].shape != value.shape)
             for key, value in after.items()
         )
-        self.positional = self.positional and all(held)
+        self.positional = self.positional is not False and all(held)
         return logits, after
 
     def feed(self, tokens: Tensor, count: Tensor | None = None) -> Tensor:
         """Read tokens (n, k), of row i the first count[i] (default: all) → logits (n, k, V) after each; 0 where none was read.
 
-        Rows that read equally many go to the model together: a recurrent net cannot skip padding.
+        Rows that read equally many go to the model together, as a recurrent net cannot skip padding. A model whose cache is positional
+        reads all rows at once: what stands behind a row's length is written over.
         """
         import torch
 
         k = tokens.shape[1]
+        if count is not None and self.positional and int(self.length.max()) + k <= self.room:
+            return self._padded(tokens, count)
         counts = [k] if count is None else sorted(set(count.tolist()))
         if counts == [k]:
             logits, self.cache = self.next(tokens, self.cache, self.length)
@@ -78,6 +84,16 @@ class Reading:
             self.cache = replaced(self.cache, rows, after)
         self.length, self.logits = self.length + count, last
         return logits
+
+    def _padded(self, tokens: Tensor, count: Tensor) -> Tensor:
+        import torch
+
+        logits, self.cache = self.next(tokens, self.cache, self.length)
+        here = count.to(logits.device)
+        row, place = (torch.arange(size, device=here.device) for size in tokens.shape)
+        self.logits = torch.where((here > 0)[:, None], logits[row, (here - 1).clamp(min=0)], self.logits)
+        self.length = self.length + count
+        return logits.masked_fill((place >= here[:, None])[..., None], 0.0)
 
     def pick(self, rows: Tensor) -> None:
         """Go on with these rows, which may repeat."""

@@ -44,7 +44,7 @@ class Proposal(NamedTuple):
     room: Tensor
     law: Tensor
     states: Tensor  # (n, k + 1): of the pattern, before each token and after all
-    caches: list[Any]  # the draft's, after the last token and after each proposal
+    caches: list[Any]  # the draft's, after all that is written and after each proposal but the last
 
 
 def speculative(sampler: AutoRegressive, model: Any, n: int, *, noise: Noise, cond: Batch) -> Iterator[Step]:
@@ -108,18 +108,16 @@ def _law(
     return torch.where((given >= 0)[:, None], sure, chances)
 
 
-def _proposed(sampler: AutoRegressive, rows: Sequences, live: Tensor, last: Tensor, small: Reading, u: Tensor) -> Proposal:
-    """The draft goes on by itself, and reads its last proposal as well."""
+def _proposed(sampler: AutoRegressive, rows: Sequences, live: Tensor, small: Reading, u: Tensor) -> Proposal:
+    """The draft reads what is written and goes on by itself. It does not read its last proposal, which is seldom kept."""
     k = u.shape[1]
     room = (rows.limit - rows.length[live] - 1).clamp(max=k)  # with the model's own token, all that there is room for
     tokens, length = rows.tokens[live], rows.length[live]
-    states, laws, caches, new = [rows.states[live]], [], [], last
+    states, laws, caches = [rows.states[live]], [], []
     scratch = torch.zeros(len(live), k, dtype=torch.int64)
-    for j in range(k + 1):
-        small.feed(new[:, None], (room >= j).long())
+    catch_up(small, rows.pick(live))
+    for j in range(k):
         caches.append(small.cache)
-        if j == k:
-            break
         goes = room > j
         at = torch.where(goes, length + j, 0)
         law = _some(sampler, rows, live, tokens, at, states[-1], small.logits, goes)
@@ -129,6 +127,8 @@ def _proposed(sampler: AutoRegressive, rows: Sequences, live: Tensor, last: Tens
         after = rows.language.next(states[-1], new) if rows.language else states[-1]
         states.append(torch.where(goes, after, states[-1]))
         laws.append(law)
+        if j < k - 1:
+            small.feed(new[:, None], (room > j + 1).long())
     return Proposal(scratch, room, torch.stack(laws, 1), torch.stack(states, 1), caches)
 
 
@@ -162,16 +162,17 @@ def _round(
     """Propose, judge, write → the last token of each row, and which rows have ended. `u`: (n, 2 ahead + 1) uniform numbers."""
     large, small = readings
     k = sampler.ahead
-    base, small_base = large.length.clone(), small.length.clone()
-    made = _proposed(sampler, rows, live, last, small, u[:, :k])
+    base, written = large.length.clone(), rows.length[live]
+    made = _proposed(sampler, rows, live, small, u[:, :k])
     before = large.cache
     logits = large.feed(torch.cat([last[:, None], made.tokens], 1), made.room + 1)
     kept, new = _judged(sampler, rows, live, made, logits, u[:, k:])
     ended = _written(rows, live, made.tokens, kept, new)
     _take_back(large, before, torch.cat([last[:, None], made.tokens], 1), base, made.room + 1, kept + 1)
-    small.length = small_base + kept + 1
+    read = torch.minimum(kept, (made.room - 1).clamp(min=0))
+    small.length = written + read
     if not small.positional:
-        small.cache = _chosen(made.caches, kept)
+        small.cache = _chosen(made.caches, read)
     return new, ended
 
 

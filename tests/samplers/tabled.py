@@ -14,8 +14,8 @@ from gentk.protocols import Begun, DataSpec, Leaf
 
 
 class Tabled(nn.Module):
-    """Logits of the next token by the tokens before it. `positional`: the cache holds the tokens, written in place, and `grows` as it has to;
-    else it is a state, the number of the prefix. The cache is checked at every call: a wrong row or place is an error."""
+    """Logits of the next token by the tokens before it. `positional`: the cache holds the tokens, written in place, and `grows` as
+    it has to; else it is a state, the number of the prefix. The cache is checked at every call: a wrong row or place is an error."""
 
     Config: Any = None
     conditions: Mapping[str, Any] = {}
