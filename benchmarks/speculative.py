@@ -3,8 +3,8 @@
     uv run --group bench python benchmarks/speculative.py [LARGE SMALL] [-n 1] [--ahead 2 4 8] [--repeats 5] [--threads 2] [--device cuda]
 
 LARGE and SMALL are weights, by folder or name, of one vocabulary and length. Without them: a net of 12 layers, 384 wide, with random
-weights (21 million), and its first three layers as the draft. How much the other nine say is set so that about as many proposals are kept as
-with trained weights: `autoregressive/shakespeare-char` drafted by a quarter of it gets 3.4 tokens per call, 4 ahead.
+weights (21 million), and its first three layers as the draft. How much the other nine say is set so that about as many proposals are kept
+as with trained weights: `autoregressive/shakespeare-char`, drafted by a quarter of it, gets 3.4 tokens per call, 4 ahead.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     about = "Digits, patch by patch, exact likelihood"
     yield RecipeSpec("pixels-mnist", "recipes/pixels-mnist.toml", weights="weights/pixels-mnist", summary=about)
     yield RecipeSpec("shakespeare-char", "recipes/shakespeare-char.toml", summary="Shakespeare's plays, character by character")
-    yield RecipeSpec("shakespeare-draft", "recipes/shakespeare-draft.toml", summary="A draft for shakespeare-char, a quarter as large")
+    about = "A draft for shakespeare-char, a quarter as large"
+    yield RecipeSpec("shakespeare-draft", "recipes/shakespeare-draft.toml", weights="weights/shakespeare-draft", summary=about)
     yield RecipeSpec("names", "recipes/names.toml", weights="weights/names", summary="First names, letter by letter")
     yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", weights="weights/vq-prior", summary="Digits as the 7×7 codes of vae/vq-mnist")
     yield RecipeSpec("patch-mnist", "recipes/patch-mnist.toml", summary="Digits by class, patch by patch")
