@@ -36,7 +36,8 @@ def gentk_models() -> Iterator[ModelSpec]:
 def gentk_recipes() -> Iterator[RecipeSpec]:
     about = "Digits, patch by patch, exact likelihood"
     yield RecipeSpec("pixels-mnist", "recipes/pixels-mnist.toml", weights="weights/pixels-mnist", summary=about)
-    yield RecipeSpec("shakespeare-char", "recipes/shakespeare-char.toml", summary="Shakespeare's plays, character by character")
+    about = "Shakespeare's plays, character by character"
+    yield RecipeSpec("shakespeare-char", "recipes/shakespeare-char.toml", weights="weights/shakespeare-char", summary=about)
     about = "A draft for shakespeare-char, a quarter as large"
     yield RecipeSpec("shakespeare-draft", "recipes/shakespeare-draft.toml", weights="weights/shakespeare-draft", summary=about)
     yield RecipeSpec("names", "recipes/names.toml", weights="weights/names", summary="First names, letter by letter")
