@@ -44,7 +44,7 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", weights="weights/vq-prior", summary="Digits as the 7×7 codes of vae/vq-mnist")
     yield RecipeSpec("patch-mnist", "recipes/patch-mnist.toml", summary="Digits by class, patch by patch")
     about = "Digits, pixel by pixel with gated convolutions"
-    yield RecipeSpec("pixelcnn-mnist", "recipes/pixelcnn-mnist.toml", summary=about)
+    yield RecipeSpec("pixelcnn-mnist", "recipes/pixelcnn-mnist.toml", weights="weights/pixelcnn-mnist", summary=about)
     about = "Digits, pixel by pixel with LSTMs along the diagonals"
     yield RecipeSpec("pixelrnn-mnist", "recipes/pixelrnn-mnist.toml", summary=about)
     about = "Digits, one masked dense net"
