@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+import gentk
 from gentk.errors import UsageError
 from gentk.nets import transformer as blocks
 from gentk.nets.transformer import rotary, rotated
 from gentk.protocols import DataSpec, Leaf
+from gentk.samplers.autoregressive import AutoRegressive
 from gentk_autoregressive.config import GPTConfig
 from gentk_autoregressive.gpt import GPT
 from gentk_autoregressive.net import Transformer
@@ -82,6 +84,20 @@ def test_the_cache_changes_no_logit(kind: str) -> None:
         assert torch.allclose(out[:, 0], whole[[2, 0], at[[2, 0]] + 1], atol=1e-5)
         back, _ = model.next(x[rows, lengths][:, None], cache, lengths)  # taken back to an earlier place
         assert torch.allclose(back[:, 0], whole[rows, lengths + 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
+def test_a_draft_changes_no_greedy_text(kind: str) -> None:
+    """Through caches that grow, rows of several lengths, and proposals that are taken back."""
+    model, draft = built(length=80, **KINDS[kind]), built(length=80, **KINDS["modern"], layers=1)
+    prompt = torch.full((4, 80), -1)
+    for row, known in enumerate((0, 1, 7, 30)):
+        prompt[row, :known] = torch.arange(known) % 5
+    sampler = AutoRegressive(temperature=0, ahead=3)
+    found = [gentk.sample(m, 4, sampler=sampler, prompt=prompt)["x"] for m in (model, gentk.drafted(model, draft))]
+    assert torch.equal(*found)
+    assert torch.equal(found[0][3, :30], prompt[3, :30])
 
 
 def test_rows_of_one_length_step_as_rows_of_several() -> None:
