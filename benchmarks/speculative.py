@@ -21,7 +21,7 @@ from gentk.samplers.autoregressive import AutoRegressive
 from gentk_autoregressive.config import GPTConfig
 from gentk_autoregressive.gpt import GPT
 
-SHARPNESS, LATER = 2.5, 0.14
+SHARPNESS, LATER = 2.5, 0.13
 
 
 class Calls:

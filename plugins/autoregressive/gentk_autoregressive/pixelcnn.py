@@ -145,10 +145,13 @@ class PixelCNN(Raster):
         """Column c of row r of the horizontal stack, and the features that the output is made of."""
         (r, c), reach, width = place, self.config.kernel // 2, self.config.width
         h = cache["given"][new, 0, c, :width] + self.net.first_horizontal(self.first(pixels, r, c))[:, :, 0, 0]
-        columns, skips = c[:, None] + torch.arange(reach + 1, device=c.device), []
+        columns = c[:, None] + torch.arange(reach, device=c.device)
+        before, given = cache["h"][new[:, None], :, r[:, None], columns], cache["given"][new, :, c]
+        inputs, skips = [], []
         for i, layer in enumerate(self.net.layers):
             assert isinstance(layer, Gated)
-            cache["h"][new, i, r, c + reach] = h
-            h, gated = layer.column(cache["h"][new[:, None], i, r[:, None], columns], cache["given"][new, i + 1, c])
+            inputs.append(h)
+            h, gated = layer.column(torch.cat([before[:, :, i], h[:, None]], 1), given[:, i + 1])
             skips.append(gated)
+        cache["h"][new, :, r, c + reach] = torch.stack(inputs, 1)
         cache["features"][new, r, c] = F.linear(torch.cat([*skips, h], 1), self.net.skip.weight.flatten(1), self.net.skip.bias)

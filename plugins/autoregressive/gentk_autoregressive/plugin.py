@@ -42,7 +42,7 @@ def gentk_recipes() -> Iterator[RecipeSpec]:
     yield RecipeSpec("shakespeare-draft", "recipes/shakespeare-draft.toml", weights="weights/shakespeare-draft", summary=about)
     yield RecipeSpec("names", "recipes/names.toml", weights="weights/names", summary="First names, letter by letter")
     yield RecipeSpec("vq-prior", "recipes/vq-prior.toml", weights="weights/vq-prior", summary="Digits as the 7×7 codes of vae/vq-mnist")
-    yield RecipeSpec("patch-mnist", "recipes/patch-mnist.toml", summary="Digits by class, patch by patch")
+    yield RecipeSpec("patch-mnist", "recipes/patch-mnist.toml", weights="weights/patch-mnist", summary="Digits by class, patch by patch")
     about = "Digits, pixel by pixel with gated convolutions"
     yield RecipeSpec("pixelcnn-mnist", "recipes/pixelcnn-mnist.toml", weights="weights/pixelcnn-mnist", summary=about)
     about = "Digits, pixel by pixel with LSTMs along the diagonals"
