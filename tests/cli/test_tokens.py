@@ -74,6 +74,16 @@ def test_what_does_not_fit_is_said(weights: list[str], capsys: pytest.CaptureFix
         assert said in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("more, n", [([], 1), (["--sampler", "beam"], 16), (["--out", "a.txt"], 16)])
+def test_a_terminal_gets_one_text_and_a_file_sixteen(
+    weights: list[str], more: list[str], n: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unless -n says how many. Beam search has no text to show until its end."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(["sample", "--weights", weights[0], *more]) == 0
+    assert f"({n} sample" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("more", [[], ["--stop", "ab"], ["--draft", "DRAFT"], ["--draft", "DRAFT", "--stop", "ab"]])
 def test_one_text_on_a_terminal_comes_token_by_token(
     weights: list[str], more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

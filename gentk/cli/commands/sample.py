@@ -14,6 +14,7 @@ from ...weights.names import locate
 from .. import choices, lines
 from ..drawing import Request, draw
 from ..flags import Flag, complaint, condition_flag, option_flags, own_names
+from ..streaming import streaming
 from ..subject import Subject, subject
 
 
@@ -22,7 +23,7 @@ def sample(
     recipe: choices.Recipe = None,
     model: choices.Model = None,
     weights: choices.Weights = None,
-    n: Annotated[int, Option("-n", min=1, help="How many.")] = 16,
+    n: Annotated[int | None, Option("-n", min=1, help="How many. \\[default: 16; of texts that come in a terminal 1]")] = None,
     seed: Annotated[int, Option(min=0, max=2**63, help="Sample i of a seed is always the same sample.")] = 0,
     sampler: choices.Sampler = None,
     option: Annotated[list[str], Option("-o", metavar="KEY=VALUE", help="Any option of the sampler, by name.")] = [],
@@ -57,8 +58,10 @@ def sample(
     options = {**found.options, **extra, **pairs(option, extra)}
     steering = (locate(guide).folder, scale) if guide else None
     drafting = locate(draft).folder if draft else None
+    chosen = check(found, options)
+    n = n or (1 if out_ is None and streaming(found, chosen, 1) else 16)
     settings = (n, seed, out_, trajectory, batch_size, device, dtype, compile, steering, drafting)
-    draw(found, Request(check(found, options), conditions, *settings))
+    draw(found, Request(chosen, conditions, *settings))
 
 
 def command(args: list[str], resilient: bool = False) -> Any:
