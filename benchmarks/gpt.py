@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from interleaved import compare, report
 from torch import Tensor
@@ -104,7 +105,27 @@ def training(options: argparse.Namespace) -> Runs:
             optimizer.step()
             torch._foreach_lerp_(average, live, 0.01)
 
-    return {"gentk": ours, "plain loop": plain}
+    return {"gentk": ours, "plain loop": plain, "nanoGPT's style": windows(options)}
+
+
+def windows(options: argparse.Namespace) -> Callable[[], None]:
+    """As nanoGPT trains: windows at random places of one long row of uint16, gradients clipped, no average of the weights."""
+    model, row = built(), np.random.default_rng(0).integers(VOCABULARY, size=1 << 20).astype(np.uint16)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    if options.compile:
+        Compiled(model)
+
+    def run() -> None:
+        for step in range(options.rounds):
+            places = torch.randint(len(row) - 256, (BATCH,)).tolist()
+            x = torch.stack([torch.from_numpy(row[i : i + 256].astype(np.int64)) for i in places])
+            loss = model.loss({"x": x}, "main", step)["loss"]
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    return run
 
 
 def main() -> None:

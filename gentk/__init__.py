@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .inference.sampling import finish as finish
     from .inference.sampling import sample as sample
     from .inference.sampling import stream as stream
-    from .samplers.beside import guided as guided
+    from .inference.steering import guided as guided
     from .samplers.speculative import drafted as drafted
     from .training import train as train
     from .weights import load as load
@@ -40,7 +40,7 @@ _LAZY = {  # name: where it lives
     "encode": "gentk.inference.encoding",
     "evaluate": "gentk.evaluation.requests",
     "finish": "gentk.inference.sampling",
-    "guided": "gentk.samplers.beside",
+    "guided": "gentk.inference.steering",
     "hookimpl": "gentk.host.hookspecs",
     "impute": "gentk.inference.imputation",
     "interpolate": "gentk.inference.interpolation",

@@ -79,7 +79,7 @@ def prepared(found: Subject, request: Request) -> Any:
 
     model = read(found.folder)
     if request.guide:
-        from ..samplers.beside import guided
+        from ..inference.steering import guided
 
         model = guided(model, read(request.guide[0]), request.guide[1])
     if request.draft:

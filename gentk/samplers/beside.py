@@ -88,13 +88,3 @@ def _named(prefix: str, cache: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _part(cache: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in cache.items() if key.startswith(prefix)}
-
-
-def guided(model: Any, guide: Any, scale: float | None = None) -> Any:
-    """`model` steered by `guide`: a denoiser up the slope of a classifier (`scale`: 1 by default) or away from a weaker denoiser (2 by
-    default), a model of tokens away from a weaker one (1.5 by default)."""
-    if can(model, NextToken):
-        return Contrasted(model, guide, 1.5 if scale is None else scale)
-    from ..gaussian.guidance import guided as steered
-
-    return steered(model, guide, scale)

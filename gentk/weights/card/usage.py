@@ -12,8 +12,8 @@ from ..config import distributions
 from .facts import Facts
 
 TAKEN = frozenset((
-    "--batch-size", "--compile", "--device", "--disable", "--dtype", "--extra", "--guide", "--help", "--json", "--model", "--out",
-    "--plugin", "--recipe", "--sampler", "--scale", "--seed", "--strict", "--trajectory", "--version", "--weights",
+    "--batch-size", "--compile", "--device", "--disable", "--draft", "--dtype", "--extra", "--guide", "--help", "--json", "--model",
+    "--out", "--plugin", "--recipe", "--sampler", "--scale", "--seed", "--strict", "--trajectory", "--version", "--weights",
 ))  # fmt: skip
 """Options of `gentk sample` itself: a condition of that name is `--cond-NAME`. A test compares them with the command."""
 FEW, MANY = 16, {"points": 2000}
